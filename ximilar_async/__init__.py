@@ -1,0 +1,1 @@
+"""Async SDK and bulk ingestion engine for the Ximilar Visual Search API."""
