@@ -1,7 +1,7 @@
 """What the service answers, as frozen values; wire names stand beside the fields.
 
-Records themselves stay plain dicts, untouched: they carry any field. The one cattrs converter lives here and is strict:
-left alone, cattrs would turn 210.7 into 210 and null into "None".
+Records themselves stay plain dicts, untouched: they carry any field. The one cattrs converter lives
+here and is strict: left alone, cattrs would turn 210.7 into 210 and null into "None".
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _make_converter() -> Converter:
     for kind in (int, str, bool):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(tuple[Record, ...], _records)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Record, ...], _records)
     converter.register_structure_hook(Statistics, _statistics)
     converter.register_structure_hook(Skipped, _skipped)
     return converter
