@@ -42,13 +42,24 @@ class Endpoint(Generic[A_co]):
     answer_codes: frozenset[int] = frozenset()
     """4xx codes that are answers about single records, not failures of the call."""
     needs_lists: bool = True
-    """Whether such a code is an answer only when the body lists records."""
+    """Whether such a code is an answer only when the body has record lists."""
+    partial_codes: frozenset[int] = frozenset()
+    """4xx codes that are answers when some record was processed all the same."""
+    needs_id: bool = False
+    """Whether every entry of `records` must have an `_id`."""
+    needs_image: bool = False
+    """Whether every entry of `records` must bring an image."""
+    needs_collection: bool = True
+    """Whether the `collection-id` header belongs to it; all methods but `ping` have it."""
+    documented: bool = True
+    """False where the documents name the method without describing its answer."""
 
 
 _NOT_FOUND = frozenset({404})
 _DUPLICATE = frozenset({411})
+_FULL = frozenset({412})
 
-PING: Final = Endpoint("ping", PingAnswer, verb="GET")
+PING: Final = Endpoint("ping", PingAnswer, verb="GET", needs_collection=False)
 INSERT: Final = Endpoint(
     "insert",
     RecordsAnswer,
@@ -56,6 +67,9 @@ INSERT: Final = Endpoint(
     writes=True,
     answer_codes=_DUPLICATE,
     needs_lists=False,
+    partial_codes=_FULL,
+    needs_id=True,
+    needs_image=True,
 )
 NEAR_DUPS_INSERT: Final = Endpoint(
     "nearDupsInsert",
@@ -64,14 +78,29 @@ NEAR_DUPS_INSERT: Final = Endpoint(
     writes=True,
     answer_codes=_DUPLICATE,
     needs_lists=False,
+    partial_codes=_FULL,
+    needs_id=True,
+    needs_image=True,
 )
 DELETE: Final = Endpoint(
-    "delete", RecordsAnswer, max_records=MAX_RECORDS, writes=True, answer_codes=_NOT_FOUND
+    "delete",
+    RecordsAnswer,
+    max_records=MAX_RECORDS,
+    writes=True,
+    answer_codes=_NOT_FOUND,
+    needs_id=True,
 )
-GET: Final = Endpoint("get", RecordsAnswer, max_records=MAX_RECORDS, answer_codes=_NOT_FOUND)
+GET: Final = Endpoint(
+    "get", RecordsAnswer, max_records=MAX_RECORDS, answer_codes=_NOT_FOUND, needs_id=True
+)
 FIND: Final = Endpoint("find", RecordsAnswer)
 UPDATE: Final = Endpoint(
-    "update", RecordsAnswer, max_records=MAX_RECORDS, writes=True, answer_codes=_NOT_FOUND
+    "update",
+    RecordsAnswer,
+    max_records=MAX_RECORDS,
+    writes=True,
+    answer_codes=_NOT_FOUND,
+    needs_id=True,
 )
 VISUAL_KNN: Final = Endpoint("visualKNN", SearchAnswer)
 VISUAL_TAGS_KNN: Final = Endpoint("visualTagsKNN", SearchAnswer)
@@ -87,7 +116,7 @@ ALL_RECORDS: Final = Endpoint("allRecords", PageAnswer)
 DELETE_BY_FILTER: Final = Endpoint("deleteByFilter", RecordsAnswer, writes=True)
 RANGE: Final = Endpoint("range", SearchAnswer)
 NEAR_DUPLICATES: Final = Endpoint("nearDuplicates", SearchAnswer)
-ALL_NEAR_DUP_PAIRS: Final = Endpoint("allNearDupPairs", Answer)
+ALL_NEAR_DUP_PAIRS: Final = Endpoint("allNearDupPairs", Answer, documented=False)
 
 METHODS: Final[Mapping[str, Endpoint[Answer]]] = {
     endpoint.path: endpoint

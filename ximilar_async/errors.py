@@ -1,7 +1,7 @@
 """Every exception this package raises.
 
     XimilarError
-    ├── ConfigError            a setting that cannot work: token, address, service, option, missing extra
+    ├── ConfigError            a setting that cannot work: token, address, service, option
     ├── RecordError            a record the service could never accept, found before sending
     │   └── ImageError         its image: missing, unreadable, of a refused format, too large
     ├── TransportError         no usable HTTP answer
@@ -20,9 +20,9 @@
     │   └── ServerError        5xx
     └── BulkAborted            a bulk run that had to stop; carries the report
 
-Each class says two things that drive retries: `retryable` (sending the same thing again may help) and `doubtful`
-(the service may have applied the request although no usable answer arrived). No message and no attribute of any of
-them holds the token.
+Each class says two things that drive retries: `retryable` (sending the same thing again may help)
+and `doubtful` (the service may have applied the request although no usable answer arrived). No
+message and no attribute of any of them holds the token.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class ServerError(ApiError):
     doubtful = True
 
 
-class BulkAborted(XimilarError):  # noqa: N818 - the public name says what happened, not that it is an error
+class BulkAborted(XimilarError):  # noqa: N818 - the name says what happened
     """A bulk run that had to stop before its source ended.
 
     Args:

@@ -1,0 +1,224 @@
+"""One call, politely: slots, rate, retries, token refresh."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import backoff
+from attrs import define, evolve, field
+
+from ._config import check_token
+from ._gate import Gate
+from ._models import Account, Answer
+from ._protocol import build_request, parse_response
+from ._retry import FailureClass, RetryBudget, classify, waits
+from .errors import AuthError, ConfigError, XimilarError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from ._config import Config, Retry, Target
+    from ._endpoints import Endpoint
+    from ._protocol import Request
+    from ._transport import Transport
+
+A = TypeVar("A", bound=Answer | Account)
+
+_UNAUTHORIZED = 401
+_RETRIED = frozenset({FailureClass.NOT_SENT, FailureClass.DOUBTFUL, FailureClass.THROTTLED})
+
+
+@define
+class Trace:
+    """What one call took; filled in as it goes, for whoever must account for it."""
+
+    requests: int = 0
+    """Requests that were handed to the transport."""
+    doubtful: bool = False
+    """Whether one of them may have been applied without a usable answer."""
+    network: float = 0.0
+    """Seconds between sending and answer, over all attempts."""
+    waited: float = 0.0
+    """Seconds between attempts."""
+
+    @property
+    def retries(self) -> int:
+        """Return how many requests repeated an earlier one."""
+        return max(0, self.requests - 1)
+
+
+@define
+class _Call(Generic[A]):
+    """What one call needs while it is under way."""
+
+    endpoint: Endpoint[A]
+    target: Target | None
+    request: Request
+    trace: Trace
+    retry: Retry
+    refreshed: bool = False
+
+
+@define(eq=False)
+class Session:
+    """Carries calls to the service under one quota; belongs to one event loop.
+
+    Args:
+        config: The settings.
+        transport: What carries the requests.
+        clock: Returns monotonic seconds.
+        sleep: Waits for seconds.
+        jitter: Draws a wait between 0 and its argument, in seconds.
+    """
+
+    config: Config
+    transport: Transport
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    jitter: Callable[[float], float] = backoff.full_jitter
+    _budget: RetryBudget = field(factory=RetryBudget, init=False)
+    _gate: Gate | None = field(default=None, init=False)
+    _token: str | None = field(default=None, init=False, repr=False)
+    _refreshing: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
+    _closed: bool = field(default=False, init=False)
+
+    async def call(
+        self,
+        endpoint: Endpoint[A],
+        target: Target | None = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        trace: Trace | None = None,
+    ) -> A:
+        """Call a method and return its answer, sending again what may pass.
+
+        Args:
+            endpoint: The method.
+            target: Service and collection; None for the account.
+            fields: Fields of the JSON body; those that are None are not sent.
+            query: Parameters of the address, likewise.
+            retry: Settings for this call instead of the client's.
+            trace: Filled with what the call took.
+
+        Raises:
+            XimilarError: what the last attempt met.
+        """
+        self._enter_loop()
+        token = self._token or await self._ask_token()
+        request = build_request(
+            self.config.base_url, token, endpoint, target, fields=fields, query=query
+        )
+        call = _Call(endpoint, target, request, trace or Trace(), retry or self.config.retry)
+        try:
+            return await self._attempt(call)
+        except XimilarError as error:
+            return await self._repeat(call, error)
+
+    async def aclose(self) -> None:
+        """Close the transport; calls made later fail with a clear error."""
+        self._closed = True
+        await self.transport.aclose()
+
+    async def _attempt(self, call: _Call[A]) -> A:
+        gate = self._gate or self._open_gate()
+        async with gate:
+            call.trace.requests += 1
+            sent = self.clock()
+            try:
+                response = await self.transport.send(call.request)
+            finally:
+                call.trace.network += self.clock() - sent
+        answer = parse_response(call.endpoint, response, call.target)
+        self._budget.succeed()
+        return answer
+
+    # --- the retry path, entered only after a first failure -------------------------------------
+
+    async def _repeat(self, call: _Call[A], error: XimilarError) -> A:
+        """Send again until an answer comes or nothing more may be tried."""
+        give_up_at = self.clock() + call.retry.deadline
+        series = waits(call.retry, self.jitter)
+        while True:
+            call.trace.doubtful = call.trace.doubtful or error.doubtful
+            failure = classify(error)
+            if failure is FailureClass.AUTH:
+                await self._refresh(call, error)
+            else:
+                wait = series.after(error.retry_after, throttled=failure is FailureClass.THROTTLED)
+                if not self._may_repeat(
+                    call, error, failure, too_late=self.clock() + wait > give_up_at
+                ):
+                    if call.trace.retries:
+                        error.add_note(f"gave up after {call.trace.requests} attempts")
+                    raise error
+                await self._wait(call, error, wait)
+            try:
+                return await self._attempt(call)
+            except XimilarError as again:
+                error = again
+
+    def _may_repeat(
+        self, call: _Call[A], error: XimilarError, failure: FailureClass, *, too_late: bool
+    ) -> bool:
+        if (
+            failure not in _RETRIED
+            or too_late
+            or call.trace.requests >= call.retry.attempts
+            or (error.retry_after or 0.0) > call.retry.longest_hint
+        ):
+            return False
+        # A request that never left costs the service nothing, so it is free of the budget.
+        return failure is FailureClass.NOT_SENT or self._budget.take()
+
+    async def _wait(self, call: _Call[A], error: XimilarError, wait: float) -> None:
+        call.trace.waited += wait
+        if error.retry_after and self._gate is not None:
+            self._gate.hold(error.retry_after)
+        await self.sleep(wait)
+
+    def _open_gate(self) -> Gate:
+        self._gate = Gate(self.config.limits, clock=self.clock, sleep=self.sleep)
+        return self._gate
+
+    def _enter_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise ConfigError(
+                "this client belongs to another event loop; open one Ximilar client per loop"
+            )
+        if self._closed:
+            raise ConfigError("this client is closed; open a new Ximilar client")
+
+    # --- token ----------------------------------------------------------------------------------
+
+    async def _ask_token(self) -> str:
+        provider = self.config.token
+        token = provider() if callable(provider) else provider
+        self._token = check_token(await token if inspect.isawaitable(token) else token)
+        return self._token
+
+    async def _refresh(self, call: _Call[A], error: XimilarError) -> None:
+        """Give the call a fresh token, or raise the error if there is no other one.
+
+        Many calls may be refused at once; the provider is asked by the first of them only.
+        """
+        refused = isinstance(error, AuthError) and error.code == _UNAUTHORIZED
+        if call.refreshed or not refused or not callable(self.config.token):
+            raise error
+        call.refreshed = True
+        used = call.request.headers["authorization"]
+        async with self._refreshing:
+            if used == f"Token {self._token}":
+                await self._ask_token()
+        if used == f"Token {self._token}":
+            raise error
+        headers = {**call.request.headers, "authorization": f"Token {self._token}"}
+        call.request = evolve(call.request, headers=headers)

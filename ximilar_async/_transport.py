@@ -1,0 +1,209 @@
+"""The one room that knows aiohttp: carries a request to the service and its answer back.
+
+Every foreign exception is turned into one of ours here and nowhere else, and rebuilt without its
+cause: aiohttp's own errors hold the request, and with it the token.
+"""
+
+from __future__ import annotations
+
+import io
+import ssl
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from ._protocol import Response
+from .errors import (
+    ConfigError,
+    ConnectError,
+    DisconnectedError,
+    ProtocolError,
+    TimedOutError,
+    TLSError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+    from ._config import Timeout
+    from ._protocol import Request
+    from .errors import (
+        XimilarError,
+    )
+
+MAX_ANSWER_BYTES: Final = 32 * 2**20
+"""Largest answer that is read, in bytes after decompression: 1.5 kB of brotli can become 1 GB."""
+
+_LARGE_BODY = 2**20 - 1
+"""Above this aiohttp wants a stream: a body in one piece would hold the event loop."""
+
+TLS: TypeAlias = "ssl.SSLContext | str | PathLike[str] | None"
+"""A context, or the path of a CA file; there is no switch that turns checking off."""
+
+
+class Transport(Protocol):
+    """Anything that can carry a request to the service and bring back its answer."""
+
+    async def send(self, request: Request) -> Response:
+        """Send one request and return the response, read to its end.
+
+        Raises:
+            TransportError: no usable answer arrived.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what is held; may be called twice."""
+        ...
+
+
+class AiohttpTransport:
+    """A `Transport` over one pooled `aiohttp.ClientSession`, opened with the first request.
+
+    Args:
+        timeout: Bounds of one attempt.
+        tls: A context, or the path of a CA file; None for the system's.
+        trust_env: Whether proxy variables of the environment count.
+
+    Raises:
+        ConfigError: the CA file cannot be used.
+    """
+
+    def __init__(self, timeout: Timeout, *, tls: TLS = None, trust_env: bool = False) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout.total,
+            connect=timeout.connect,
+            sock_connect=timeout.sock_connect,
+            sock_read=timeout.sock_read,
+        )
+        self._tls = make_tls(tls)
+        self._trust_env = trust_env
+        self._http: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request) -> Response:
+        """Send one request and return the response, read to its end.
+
+        Raises:
+            TransportError: no usable answer arrived.
+            ConfigError: the address cannot be used.
+        """
+        http = self._http or self._open()
+        body = request.body
+        try:
+            async with http.request(
+                request.verb,
+                request.url,
+                headers=request.headers,
+                data=io.BytesIO(body) if len(body) > _LARGE_BODY else body or None,
+                allow_redirects=False,
+            ) as response:
+                return Response(response.status, response.headers, await _read(response))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise translate(error, request) from None
+
+    async def aclose(self) -> None:
+        """Close the pool; may be called twice."""
+        if self._http is not None:
+            await self._http.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # limit=0: slots are counted by the gate; aiohttp's default of 100 would cap it silently.
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)
+        self._http = aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"accept": "application/json", "accept-encoding": "gzip, deflate"},
+            trust_env=self._trust_env,
+        )
+        return self._http
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    left = MAX_ANSWER_BYTES
+    async for chunk in response.content.iter_any():
+        left -= len(chunk)
+        if left < 0:
+            raise aiohttp.ClientPayloadError(_TOO_LARGE)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+_TOO_LARGE = (
+    f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB; ask for fewer fields or pages"
+)
+
+
+def make_tls(tls: TLS) -> ssl.SSLContext | None:
+    """Return the TLS context, or None for aiohttp's own, which checks certificates.
+
+    Raises:
+        ConfigError: the CA file cannot be used. There is no way to turn checking off.
+
+    Example:
+        >>> make_tls(None) is None
+        True
+    """
+    if tls is None or isinstance(tls, ssl.SSLContext):
+        return tls
+    if isinstance(tls, bool):
+        raise ConfigError(
+            "ssl takes an SSLContext or the path of a CA file; it is never turned off"
+        )
+    try:
+        return ssl.create_default_context(cafile=tls)
+    except (OSError, TypeError) as error:
+        raise ConfigError(
+            f"ssl takes an SSLContext or the path of a CA file, not {tls!r}: {error}"
+        ) from None
+
+
+_CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
+    (aiohttp.InvalidURL, ConfigError, "cannot be an address"),
+    (aiohttp.ClientSSLError, TLSError, "TLS failed"),
+    (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed"),
+    (aiohttp.ClientConnectorDNSError, ConnectError, "the host name cannot be resolved"),
+    (aiohttp.ClientConnectorError, ConnectError, "cannot connect"),
+    (aiohttp.ConnectionTimeoutError, ConnectError, "no connection in time"),
+    (TimeoutError, TimedOutError, "no answer in time"),
+    (aiohttp.ServerDisconnectedError, DisconnectedError, "the connection was closed unanswered"),
+    (aiohttp.ClientOSError, DisconnectedError, "the connection broke"),
+    (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off"),
+    (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
+    (aiohttp.ClientError, TransportError, "the request failed"),
+    (OSError, TransportError, "the request failed"),
+)
+
+
+def translate(error: BaseException, request: Request) -> XimilarError:
+    """Return our error for one of aiohttp's or the system's, without its request.
+
+    Args:
+        error: What was raised.
+        request: The request it was raised for; only its host is named.
+
+    Example:
+        >>> translate(TimeoutError(), Request("GET", "http://localhost:1/v2/ping", {}))
+        TimedOutError('localhost:1: no answer in time')
+    """
+    host = urlsplit(request.url).netloc
+    kind, words = next(
+        (kind, words) for foreign, kind, words in _CLASSES if isinstance(error, foreign)
+    )
+    detail = _detail(error)
+    return kind(f"{host}: {words}" + (f" ({detail})" if detail else ""))
+
+
+def _detail(error: BaseException) -> str:
+    """Return what is worth telling; never a `repr`, which may print headers."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return error.args[0] if error.args and error.args[0] == _TOO_LARGE else ""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return ""
