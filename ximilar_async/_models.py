@@ -6,7 +6,7 @@ here and is strict: left alone, cattrs would turn 210.7 into 210 and null into "
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard, TypeVar
 
 from attrs import field, frozen
 from cattrs import Converter, override
@@ -164,13 +164,18 @@ class Account:
     """Everything the service told, known here or not."""
 
 
+def _id(record: Record) -> str | None:
+    id_ = record.get("_id")
+    return id_ if isinstance(id_, str) else None
+
+
 def _matches(records: tuple[Record, ...], distances: tuple[float, ...]) -> list[Match]:
     if len(records) != len(distances):
         raise AnswerError(
             f"the answer has {len(distances)} answer_distances for {len(records)} answer_records"
         )
     return [
-        Match(record.get("_id"), distance, record)
+        Match(_id(record), distance, record)
         for record, distance in zip(records, distances, strict=True)
     ]
 
@@ -189,8 +194,12 @@ def _exactly(kind: type[T]) -> Callable[[object, object], T]:
     return hook
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _number(value: object, _: object) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if _is_number(value):
         return value
     raise TypeError(f"{value!r:.60} is not a number")
 
@@ -204,7 +213,7 @@ def _records(value: object, _: object) -> tuple[Record, ...]:
 def _statistics(value: object, _: object) -> Statistics:
     """Take what is there: figures are never worth failing a call for."""
     time = value.get("OperationTime") if isinstance(value, dict) else None
-    return Statistics(time if isinstance(time, (int, float)) else None)
+    return Statistics(time if _is_number(time) else None)
 
 
 def _skipped(value: object, _: object) -> Skipped:
@@ -215,10 +224,10 @@ def _skipped(value: object, _: object) -> Skipped:
     reason = reason if isinstance(reason, dict) else {}
     status = reason.get("status")
     status = status if isinstance(status, dict) else {}
-    code, text, id_ = status.get("code"), status.get("text"), value.get("_id")
+    code, text = status.get("code"), status.get("text")
     return Skipped(
-        id=id_ if isinstance(id_, str) else None,
-        code=code if isinstance(code, int) else None,
+        id=_id(value),
+        code=code if type(code) is int else None,
         text=text if isinstance(text, str) else "",
         near_duplicates=_neighbours(reason),
     )
@@ -230,9 +239,9 @@ def _neighbours(reason: dict[str, Any]) -> tuple[Match, ...]:
         return ()
     pairs = zip(records, distances, strict=False)
     return tuple(
-        Match(record.get("_id"), distance, record)
+        Match(_id(record), distance, record)
         for record, distance in pairs
-        if isinstance(record, dict) and isinstance(distance, (int, float))
+        if isinstance(record, dict) and _is_number(distance)
     )
 
 
