@@ -41,6 +41,16 @@ class XimilarError(Exception):
     retry_after: float | None = None
     """Seconds the service asked to wait, where it did."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by attributes: a constructor's arguments are not always its message."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[XimilarError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigError(XimilarError, ValueError):
     """A setting that cannot work, found before any I/O or told by a redirect."""
