@@ -1,0 +1,73 @@
+"""Everything that is checked before a release: `nox`, or one session with `nox -s tests`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "typing", "examples", "docs"]
+nox.options.error_on_missing_interpreters = False  # whoever has one Python checks with that one
+nox.options.reuse_venv = "yes"
+nox.needs_version = ">=2024.4.15"
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+COMMANDS = ["insert", "search", "count", "ping", "account", "export", "emulator", "demo"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests against the package as users install it."""
+    session.install(".[all,test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types of the package, and of code that uses it, with both checkers."""
+    session.install("-e", ".[typing]")
+    session.run("mypy", "ximilar_async", "tests/typing")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every example, each in a folder of its own and without a token or address of the user's."""
+    scripts = sorted(Path("examples").resolve().glob("*.py"))
+    if not scripts:
+        session.skip("there are no examples yet")
+    session.install(".[all]")
+    for script in scripts:
+        folder = Path(session.create_tmp(), script.stem)
+        folder.mkdir(exist_ok=True)
+        with session.chdir(folder):
+            session.run("python", script, env={"XIMILAR_TOKEN": None, "XIMILAR_URL": None})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks; figures are only worth something on a quiet machine."""
+    scripts = sorted(Path("benchmarks").glob("bench_*.py"))
+    if not scripts:
+        session.skip("there are no benchmarks yet")
+    session.install(".[all,speed]")
+    for script in scripts:
+        session.run("python", script, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the code in README and docs, follow their links, and show every command's help."""
+    session.install(".[all,test]")
+    session.run("pytest", "tests/test_readme.py", "tests/test_docstrings.py", *session.posargs)
+    for command in [[], *([name] for name in COMMANDS)]:
+        session.run("ximilar-async", *command, "--help", silent=not os.environ.get("CI"))
