@@ -41,7 +41,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Run every example, each in a folder of its own and without a token or address of the user's."""
+    """Run every example, each in its own folder and without the user's token and address."""
     scripts = sorted(Path("examples").resolve().glob("*.py"))
     if not scripts:
         session.skip("there are no examples yet")
