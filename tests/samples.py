@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class Sample:
     def prefix(self) -> str:
         """Return the service's prefix: what stands before `/v2/`."""
         return self.path.split("/v2/")[0].strip("/")
+
+
+def snake(method: str) -> str:
+    """Return a name on the wire in snake case: visualKNNMulti becomes visual_knn_multi."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", method).lower()
 
 
 def _read(path: Path) -> Any:

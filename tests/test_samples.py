@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from samples import FOLDER, RECORDS, SAMPLES, STATUSES
+from samples import FOLDER, RECORDS, SAMPLES, STATUSES, snake
 
 from ximilar_async import _endpoints
 from ximilar_async._endpoints import ACCOUNT, METHODS
@@ -157,11 +156,6 @@ ANSWER_CLASSES: dict[str, type[Answer]] = {
 }
 
 
-def _snake(method: str) -> str:
-    """Return a wire name in snake case: visualKNNMulti becomes visual_knn_multi."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", method).lower()
-
-
 def _taken_apart(curl: str) -> dict[str, Any]:
     """Read a command line the way curl does."""
     words = shlex.split(curl.replace("\\\n", " "))[1:]
@@ -190,7 +184,7 @@ def test_every_documented_method_has_its_example() -> None:
     """The samples cover the table but for the one method that the documents never show."""
     assert {"allNearDupPairs"} == UNDOCUMENTED
     assert {sample.method for sample in CALLS.values()} == set(METHODS) - UNDOCUMENTED
-    assert {_snake(sample.method) for sample in ANSWERED.values()} == set(ANSWERED)
+    assert {snake(sample.method) for sample in ANSWERED.values()} == set(ANSWERED)
 
 
 def test_only_the_overview_example_has_no_answer() -> None:
