@@ -11,6 +11,7 @@ import pytest
 
 from ximilar_async import errors
 from ximilar_async.errors import (
+    AccountingError,
     AnswerError,
     ApiError,
     AuthError,
@@ -26,6 +27,7 @@ from ximilar_async.errors import (
     RateLimitError,
     RecordError,
     ServerError,
+    SourceError,
     TimedOutError,
     TLSError,
     TransportError,
@@ -83,6 +85,7 @@ FLAGS: dict[type[XimilarError], tuple[bool, bool]] = {
     ConfigError: (False, False),
     RecordError: (False, False),
     ImageError: (False, False),
+    SourceError: (False, False),
     TransportError: (True, True),
     ConnectError: (True, False),
     TLSError: (False, False),
@@ -97,6 +100,7 @@ FLAGS: dict[type[XimilarError], tuple[bool, bool]] = {
     CapacityError: (False, False),
     RateLimitError: (True, False),
     ServerError: (True, True),
+    AccountingError: (False, False),
     BulkAborted: (False, False),
 }
 
