@@ -217,9 +217,20 @@ def _statistics(value: object, _: object) -> Statistics:
 
 
 def _skipped(value: object, _: object) -> Skipped:
-    """Flatten `{"_id", "_reason": {"status", "answer_records", "answer_distances"}}`."""
     if not isinstance(value, dict):
         raise TypeError("a skipped record is not an object")
+    return read_skipped(value)
+
+
+def read_skipped(value: dict[str, Any]) -> Skipped:
+    """Flatten `{"_id", "_reason": {"status", "answer_records", "answer_distances"}}`.
+
+    Takes any object: what is missing or of another type than documented is left out.
+
+    Example:
+        >>> read_skipped({"_id": "3", "_reason": {"status": {"code": 404}}}).code
+        404
+    """
     reason = value.get("_reason")
     reason = reason if isinstance(reason, dict) else {}
     status = reason.get("status")

@@ -23,12 +23,12 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .errors import (
-        XimilarError,
-    )
     from collections.abc import Callable, Iterator, Mapping
 
     from ._config import Retry
+    from .errors import (
+        XimilarError,
+    )
 
 _SERVICE_UNAVAILABLE = 503
 

@@ -11,7 +11,7 @@ import backoff
 from attrs import define, evolve, field
 
 from ._config import check_token
-from ._gate import Gate
+from ._gate import Gate, slots
 from ._models import Account, Answer
 from ._protocol import build_request, parse_response
 from ._retry import FailureClass, RetryBudget, classify, waits
@@ -119,6 +119,11 @@ class Session:
             return await self._attempt(call)
         except XimilarError as error:
             return await self._repeat(call, error)
+
+    @property
+    def slots(self) -> int:
+        """Return how many requests may be under way at once."""
+        return slots(self.config.limits)
 
     async def aclose(self) -> None:
         """Close the transport; calls made later fail with a clear error."""

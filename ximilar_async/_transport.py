@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import ssl
+from os import PathLike
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -26,7 +27,6 @@ from .errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
 
     from ._config import Timeout
     from ._protocol import Request
@@ -138,11 +138,11 @@ _TOO_LARGE = (
 )
 
 
-def make_tls(tls: TLS) -> ssl.SSLContext | None:
+def make_tls(tls: object) -> ssl.SSLContext | None:
     """Return the TLS context, or None for aiohttp's own, which checks certificates.
 
     Raises:
-        ConfigError: the CA file cannot be used. There is no way to turn checking off.
+        ConfigError: it is neither, or the CA file cannot be used.
 
     Example:
         >>> make_tls(None) is None
@@ -150,16 +150,15 @@ def make_tls(tls: TLS) -> ssl.SSLContext | None:
     """
     if tls is None or isinstance(tls, ssl.SSLContext):
         return tls
-    if isinstance(tls, bool):
+    if not isinstance(tls, (str, PathLike)):
         raise ConfigError(
-            "ssl takes an SSLContext or the path of a CA file; it is never turned off"
+            f"ssl takes an SSLContext or the path of a CA file, not {tls!r}; "
+            "checking certificates is never turned off"
         )
     try:
         return ssl.create_default_context(cafile=tls)
-    except (OSError, TypeError) as error:
-        raise ConfigError(
-            f"ssl takes an SSLContext or the path of a CA file, not {tls!r}: {error}"
-        ) from None
+    except OSError as error:
+        raise ConfigError(f"the CA file {str(tls)!r} cannot be used: {error}") from None
 
 
 _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (

@@ -4,6 +4,7 @@
     ├── ConfigError            a setting that cannot work: token, address, service, option
     ├── RecordError            a record the service could never accept, found before sending
     │   └── ImageError         its image: missing, unreadable, of a refused format, too large
+    ├── SourceError            records could not be read: no such file, or it broke off
     ├── TransportError         no usable HTTP answer
     │   ├── ConnectError       the request never left: always safe to send again
     │   ├── TLSError           certificate or TLS settings: repeating cannot help
@@ -18,6 +19,7 @@
     │   ├── CapacityError      402, 412: credits spent or the collection is full
     │   ├── RateLimitError     429
     │   └── ServerError        5xx
+    ├── AccountingError        a bulk run's outcomes do not sum to the records read: a defect
     └── BulkAborted            a bulk run that had to stop; carries the report
 
 Each class says two things that drive retries: `retryable` (sending the same thing again may help)
@@ -62,6 +64,10 @@ class RecordError(XimilarError, ValueError):
 
 class ImageError(RecordError):
     """A record's image: missing, unreadable, of a refused format, or too large."""
+
+
+class SourceError(XimilarError):
+    """Records could not be read: no such file, or the source broke off."""
 
 
 class TransportError(XimilarError):
@@ -125,7 +131,7 @@ class ApiError(XimilarError):
         hint: What the caller can do about it.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument an attribute that users read
+    def __init__(
         self,
         http_status: int,
         code: int,
@@ -175,6 +181,10 @@ class ServerError(ApiError):
 
     retryable = True
     doubtful = True
+
+
+class AccountingError(XimilarError):
+    """A bulk run's outcomes do not sum to the records read: a defect of this package."""
 
 
 class BulkAborted(XimilarError):  # noqa: N818 - the name says what happened

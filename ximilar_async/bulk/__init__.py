@@ -1,0 +1,107 @@
+"""Bring whole catalogs into a collection, and know what became of every record.
+
+`insert` and `near_dups_insert` take a list, an iterable, an async iterable, the path of a JSONL
+file or of a folder of images; they cut it into requests of 10 records, keep several under way
+within the client's limits, and return a `Report` whose counts sum to the records read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ximilar_async.sources import as_source
+
+from . import _operations
+from ._engine import Engine
+from ._job import Job
+from ._options import Options
+from ._outcomes import Outcome, Result
+from ._report import ExitCode, Report, Stop
+
+if TYPE_CHECKING:
+    from ximilar_async._collection import Collection
+    from ximilar_async.sources import Records
+
+    from ._operations import Operation
+
+__all__ = [
+    "ExitCode",
+    "Job",
+    "Options",
+    "Outcome",
+    "Report",
+    "Result",
+    "Stop",
+    "insert",
+    "near_dups_insert",
+]
+
+
+def insert(collection: Collection, records: Records, *, options: Options | None = None) -> Job:
+    """Insert any number of records and account for each of them.
+
+    Args:
+        collection: Where to.
+        records: Records with an `_id` and an image: a list, an iterable (run in a thread of its
+            own), an async iterable, the path of a JSONL file or of a folder of images.
+        options: How the run is cut up and sent.
+
+    Returns:
+        A `Job`; awaiting it gives the `Report`.
+
+    Raises:
+        ConfigError: `records` is nothing of that kind.
+        SourceError: there is no such file or folder.
+        BulkAborted: (when awaited) the token is refused, the collection is full, the service is
+            unreachable, or the source broke off; it carries the report.
+
+    Example:
+        records = ({"_id": f"g{n}", "_url": f"https://example.com/{n}.jpg"} for n in range(25))
+        report = await bulk.insert(shoes, records)
+        print(report.inserted, report.already_present)
+
+    Documented in: Visual Search, Insert ("max 10 records per request").
+    """
+    return _job(_operations.insert(), collection, records, options)
+
+
+def near_dups_insert(
+    collection: Collection,
+    records: Records,
+    *,
+    radius: float | None = None,
+    options: Options | None = None,
+) -> Job:
+    """Insert any number of records unless their image is nearly one that is stored.
+
+    Requests under way at once cannot see each other, so two near-duplicates of the same catalog may
+    both be stored; with `Options(workers=1)` they cannot.
+
+    Args:
+        collection: Where to.
+        records: As for `insert`.
+        radius: Largest distance of a near-duplicate; None for the service's default (5.0).
+        options: How the run is cut up and sent.
+
+    Returns:
+        A `Job`; awaiting it gives the `Report`.
+
+    Raises:
+        ConfigError: `records` is nothing of that kind.
+        SourceError: there is no such file or folder.
+        BulkAborted: (when awaited) as for `insert`.
+
+    Example:
+        records = [{"_id": "n1", "_url": "https://example.com/n1.jpg"}]
+        report = await bulk.near_dups_insert(shoes, records, radius=5.0)
+        print(report.near_duplicate)
+
+    Documented in: Visual Search, Near Duplicates Insert.
+    """
+    return _job(_operations.near_dups_insert(radius), collection, records, options)
+
+
+def _job(
+    operation: Operation, collection: Collection, records: Records, options: Options | None
+) -> Job:
+    return Job(Engine(operation, collection, as_source(records), options or Options()))

@@ -1,0 +1,119 @@
+"""The ledger of a run: every record read is opened once and settled once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from ximilar_async.errors import AccountingError
+
+from ._outcomes import GOOD, Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ximilar_async._encoding import EncodedRecord
+    from ximilar_async._models import Match
+    from ximilar_async.sources import Entry
+
+_SAMPLES = 10
+"""Results of each unwanted outcome that the report keeps."""
+
+
+@define(eq=False)
+class Item:
+    """A record on its way through the run."""
+
+    seq: int
+    entry: Entry
+    encoded: EncodedRecord | None = None
+    """The record as JSON, once it is checked and its image is prepared."""
+    sent: bool = False
+    """Whether a request with it was handed to the client."""
+
+    @property
+    def id(self) -> str | None:
+        """Return the record's `_id`, where it has a usable one."""
+        record = self.entry.record
+        id_ = record.get("_id") if isinstance(record, dict) else None
+        return id_ if isinstance(id_, str) else None
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of JSON that it takes in a request, its comma included."""
+        return 0 if self.encoded is None else len(self.encoded.wire) + 1
+
+
+@define(eq=False)
+class Ledger:
+    """Counts what was read and what became of it; the two are equal at the end, or it says so."""
+
+    on_result: Callable[[Result], object] | None = None
+    read: int = field(default=0, init=False)
+    pending_bytes: int = field(default=0, init=False)
+    counts: Counter[Outcome] = field(factory=Counter, init=False)
+    anomalies: Counter[str] = field(factory=Counter, init=False)
+    samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
+    _open: dict[int, Item] = field(factory=dict, init=False)
+
+    def admit(self, entry: Entry) -> Item:
+        """Open a record that was read."""
+        self.read += 1
+        item = self._open[self.read] = Item(self.read, entry)
+        return item
+
+    def prepared(self, item: Item, encoded: EncodedRecord) -> None:
+        """Note a record's JSON form, and what it weighs."""
+        item.encoded = encoded
+        self.pending_bytes += item.size
+
+    def settle(
+        self,
+        item: Item,
+        outcome: Outcome,
+        reason: str = "",
+        code: int | None = None,
+        near_duplicates: tuple[Match, ...] = (),
+    ) -> None:
+        """Close a record with its outcome.
+
+        Raises:
+            AccountingError: it was closed before.
+        """
+        if self._open.pop(item.seq, None) is None:
+            raise AccountingError(f"record {item.seq} was settled twice")
+        self.pending_bytes -= item.size
+        self.counts[outcome] += 1
+        if self.on_result is None and outcome in GOOD:
+            return
+        entry = item.entry
+        result = Result(
+            item.seq, entry.where, item.id, outcome, reason, code, near_duplicates, entry.record
+        )
+        self._keep(result)
+        if self.on_result is not None:
+            self.on_result(result)
+
+    def close(self, reason: str) -> None:
+        """Close what is still open: it was not attempted, or sent without a usable answer.
+
+        Raises:
+            AccountingError: the outcomes do not sum to the records read.
+        """
+        for item in list(self._open.values()):
+            if item.sent:
+                self.settle(item, Outcome.FAILED, f"unconfirmed: {reason}")
+            else:
+                self.settle(item, Outcome.NOT_ATTEMPTED, reason)
+        total = sum(self.counts.values())
+        if total != self.read:
+            raise AccountingError(f"{self.read} records were read, but {total} are accounted for")
+
+    def _keep(self, result: Result) -> None:
+        if result.outcome in GOOD:
+            return
+        kept = self.samples.setdefault(result.outcome, [])
+        if len(kept) < _SAMPLES:
+            kept.append(evolve(result, record=None))

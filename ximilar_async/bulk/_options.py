@@ -1,0 +1,74 @@
+"""How a bulk run is cut up and sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ximilar_async._endpoints import MAX_RECORDS
+from ximilar_async.errors import ConfigError
+from ximilar_async.images import ImageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+
+    from attrs import Attribute
+
+    from ._outcomes import Result
+    from ._report import Report
+
+
+def _between(least: float, most: float | None = None) -> Callable[..., None]:
+    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(f"{attribute.name} must be a number, not {value!r}")
+        if value < least or (most is not None and value > most):
+            bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+            raise ConfigError(f"{attribute.name} must be {bounds}, not {value!r}")
+
+    return check
+
+
+def _path(value: str | PathLike[str] | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+@frozen(kw_only=True)
+class Options:
+    """How a bulk run is cut up and sent; unknown names are refused.
+
+    Raises:
+        ConfigError: a value is out of range.
+
+    Example:
+        >>> Options(workers=4).batch_size
+        10
+    """
+
+    workers: int | None = field(default=None, validator=_between(1))
+    """Batches under way at once; None for as many as the client has slots."""
+    batch_size: int = field(default=MAX_RECORDS, validator=_between(1, MAX_RECORDS))
+    """Most records in one request."""
+    max_batch_bytes: int = field(default=8 * 2**20, validator=_between(1))
+    """Most bytes of JSON in one request; a single record above it is rejected."""
+    max_pending_bytes: int = field(default=64 * 2**20, validator=_between(1))
+    """Most bytes of JSON that wait or are under way; reading pauses above it."""
+    flush_after: float = field(default=1.0, validator=_between(0.01))
+    """Seconds after which records of a slow source are sent although their batch is not full."""
+    images: ImageOptions = field(factory=ImageOptions)
+    """How `_file` and `_image` are checked and shrunk."""
+    files_root: Path | None = field(default=None, converter=_path)
+    """Folder that `_file` must not leave; None for the file source's own folder."""
+    on_result: Callable[[Result], object] | None = None
+    """Called for every record as it is decided, on the event loop."""
+    progress: Callable[[Report], object] | None = None
+    """Called a few times a second with the state so far, and at the end."""
+    dry_run: bool = False
+    """Read, check and prepare everything, and send nothing."""
+    max_records: int | None = field(default=None, validator=_between(0))
+    """Read no more than this many records."""

@@ -1,0 +1,78 @@
+"""From a record as it was read to its checked JSON form, images included."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ximilar_async._encoding import encode_record
+from ximilar_async._protocol import check_record
+from ximilar_async.errors import RecordError
+from ximilar_async.images import needs_preparing, prepare_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ximilar_async._encoding import EncodedRecord
+    from ximilar_async.images import ImageOptions
+
+    from ._ledger import Item
+
+
+@frozen
+class Preparer:
+    """Checks records and turns them into JSON; what cannot be sent comes back as an error.
+
+    Args:
+        images: How images are checked and shrunk.
+        files_root: Folder that `_file` must not leave.
+        needs_image: Whether every record must bring an image.
+        max_bytes: Most bytes of JSON that a record may have.
+    """
+
+    images: ImageOptions
+    files_root: Path | None
+    needs_image: bool
+    max_bytes: int
+
+    def has_work(self, items: Sequence[Item]) -> bool:
+        """Tell whether some record has an image to read or encode, which wants a thread."""
+        return any(
+            isinstance(item.entry.record, dict) and needs_preparing(item.entry.record)
+            for item in items
+        )
+
+    async def prepare(self, items: Sequence[Item]) -> list[EncodedRecord | RecordError]:
+        """Return each record's JSON, or why it has none; image work is off the event loop."""
+        if self.has_work(items):
+            return await asyncio.to_thread(self.prepare_now, items)
+        return self.prepare_now(items)
+
+    def prepare_now(self, items: Sequence[Item]) -> list[EncodedRecord | RecordError]:
+        """Do the same in this thread."""
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Item) -> EncodedRecord | RecordError:
+        try:
+            return self._encode(item)
+        except RecordError as error:
+            return error
+
+    def _encode(self, item: Item) -> EncodedRecord:
+        entry = item.entry
+        if entry.fault is not None:
+            raise RecordError(f"{entry.where} {entry.fault}")
+        check_record(entry.record, entry.where, needs_image=self.needs_image)
+        record = entry.record
+        if needs_preparing(record):
+            record = prepare_record(record, self.images, self.files_root)
+        encoded = encode_record(record)
+        if len(encoded.wire) > self.max_bytes:
+            raise RecordError(
+                f"{entry.where} has {len(encoded.wire)} bytes of JSON, more than the "
+                f"{self.max_bytes} that a request may have (max_batch_bytes)"
+            )
+        return encoded

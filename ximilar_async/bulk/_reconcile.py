@@ -1,0 +1,149 @@
+"""From an answer to one verdict for each record that was sent: a pure, total function.
+
+Any JSON goes in; out comes exactly one verdict for each id sent, and never an invented success.
+Nothing promises that answers keep the order of the request, so everything is joined by `_id`, never
+by position or count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ximilar_async._models import read_skipped
+
+from ._outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ximilar_async._models import Match, Skipped
+
+_DUPLICATE_CODES = frozenset({211, 411})
+_NOT_FOUND = 404
+_FULL = 412
+
+
+@frozen
+class Verdict:
+    """What an answer says of one record."""
+
+    outcome: Outcome | None
+    """What became of it; None when only a look into the collection can tell."""
+    reason: str = ""
+    code: int | None = None
+    near_duplicates: tuple[Match, ...] = ()
+
+
+@frozen
+class Reconciled:
+    """What an answer says of all records of its request."""
+
+    verdicts: Mapping[str, Verdict]
+    """One verdict for each id that was sent."""
+    anomalies: Counter[str] = field(factory=Counter)
+    """What the answer should not have said: counted, never believed."""
+
+
+def reconcile(
+    ids: Sequence[str], raw: object, success: Outcome, *, doubtful: bool = False
+) -> Reconciled:
+    """Return one verdict for each id that was sent.
+
+    Args:
+        ids: The ids of the request, each once.
+        raw: The decoded answer, whatever it is.
+        success: What being in `answer_records` means.
+        doubtful: Whether an earlier attempt of the same request may have been applied; then
+            "duplicate" may mean the record's own first attempt.
+
+    Example:
+        >>> answer = {"status": {"code": 211}, "answer_records": [{"_id": "1"}]}
+        >>> reconcile(["1"], answer, Outcome.INSERTED).verdicts["1"].outcome
+        <Outcome.INSERTED: 'inserted'>
+    """
+    anomalies: Counter[str] = Counter()
+    answer = raw if isinstance(raw, dict) else {}
+    if not isinstance(raw, dict):
+        anomalies["the answer is no object"] += 1
+    known = dict.fromkeys(ids)
+    done = _by_id(answer, "answer_records", known, anomalies)
+    skipped = _by_id(answer, "skipped_records", known, anomalies)
+    _check_count(answer, anomalies)
+    code = _code(answer)
+    all_refused = code in _DUPLICATE_CODES and not done and not skipped
+    verdicts: dict[str, Verdict] = {}
+    for id_ in ids:
+        if id_ in done and id_ in skipped:
+            anomalies["id both done and skipped"] += 1
+            verdicts[id_] = Verdict(None, "the answer has it both as done and as skipped")
+        elif id_ in done:
+            verdicts[id_] = Verdict(success)
+        elif id_ in skipped:
+            verdicts[id_] = _skip_verdict(read_skipped(skipped[id_]), doubtful=doubtful)
+        elif all_refused:
+            # 411: "all records refused because of _id duplicity" (Visual Search, Insert).
+            verdicts[id_] = _duplicate(code, "record duplicate", doubtful=doubtful)
+        else:
+            anomalies["id in neither list"] += 1
+            verdicts[id_] = Verdict(None, "the answer does not mention it", code)
+    return Reconciled(verdicts, anomalies)
+
+
+def _by_id(
+    answer: Mapping[str, Any], name: str, known: Mapping[str, None], anomalies: Counter[str]
+) -> dict[str, dict[str, Any]]:
+    records = answer.get(name)
+    if not isinstance(records, list):
+        if records is not None:
+            anomalies[f"{name} is no list"] += 1
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        id_ = record.get("_id") if isinstance(record, dict) else None
+        id_ = str(id_) if type(id_) is int else id_
+        if not isinstance(id_, str) or id_ not in known:
+            anomalies[f"an id in {name} that was not sent"] += 1
+        elif id_ in found:
+            anomalies[f"an id twice in {name}"] += 1
+        else:
+            found[id_] = record
+    return found
+
+
+def _check_count(answer: Mapping[str, Any], anomalies: Counter[str]) -> None:
+    count, records = answer.get("answer_count"), answer.get("answer_records")
+    if isinstance(records, list) and type(count) is int and count != len(records):
+        anomalies["answer_count differs from answer_records"] += 1
+
+
+def _code(answer: Mapping[str, Any]) -> int | None:
+    status = answer.get("status")
+    code = status.get("code") if isinstance(status, dict) else status
+    return code if type(code) is int else None
+
+
+def _skip_verdict(skip: Skipped, *, doubtful: bool) -> Verdict:
+    # Duplicate and near-duplicate share code 211; only the neighbours tell them apart.
+    if skip.near_duplicates:
+        itself = any(match.id == skip.id for match in skip.near_duplicates)
+        return Verdict(
+            None if itself else Outcome.NEAR_DUPLICATE,
+            "near-duplicate of its own earlier attempt" if itself else skip.text,
+            skip.code,
+            skip.near_duplicates,
+        )
+    if skip.code in _DUPLICATE_CODES:
+        return _duplicate(skip.code, skip.text, doubtful=doubtful)
+    if skip.code == _NOT_FOUND:
+        return Verdict(Outcome.NOT_FOUND, skip.text, skip.code)
+    reason = skip.text or "skipped by the service without a reason"
+    return Verdict(Outcome.REJECTED, reason, skip.code)
+
+
+def _duplicate(code: int | None, text: str, *, doubtful: bool) -> Verdict:
+    if doubtful:
+        return Verdict(None, "a duplicate, perhaps of its own earlier attempt", code)
+    return Verdict(Outcome.ALREADY_PRESENT, text, code)

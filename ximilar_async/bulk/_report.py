@@ -1,0 +1,249 @@
+"""What a bulk run did, to the record."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ximilar_async.errors import BulkAborted, ConfigError
+
+from ._outcomes import GOOD, TROUBLE, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from ._outcomes import Result
+
+
+class Stop(StrEnum):
+    """Why a run ended before its source did."""
+
+    ASKED = "stopped"
+    """`Job.stop()`, a signal, or cancellation."""
+    SOURCE = "source failed"
+    """The source broke off."""
+    CALLBACK = "callback failed"
+    """`on_result` or `progress` raised."""
+    AUTH = "authorization refused"
+    """The token is wrong or may not use the collection."""
+    CONFIGURATION = "wrong configuration"
+    """No repetition could help: address, TLS, service prefix."""
+    CAPACITY = "capacity exceeded"
+    """The collection is full or the credits are spent."""
+    OUTAGE = "service unreachable"
+    """One request after the other failed."""
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line."""
+
+    DECIDED = 0
+    TROUBLE = 1
+    USAGE = 2
+    AUTH = 3
+    CAPACITY = 4
+    OUTAGE = 5
+    ACCOUNTING = 70
+    INTERRUPTED = 130
+
+
+_EXIT_CODES: Mapping[Stop, ExitCode] = {
+    Stop.AUTH: ExitCode.AUTH,
+    Stop.CONFIGURATION: ExitCode.USAGE,
+    Stop.CAPACITY: ExitCode.CAPACITY,
+    Stop.OUTAGE: ExitCode.OUTAGE,
+    Stop.ASKED: ExitCode.INTERRUPTED,
+}
+
+
+@frozen(kw_only=True)
+class Report:
+    """What a bulk run did: a count for every outcome, summing to the records read.
+
+    While the run goes on, `pending` records are read and not yet decided; at its end none is.
+    """
+
+    operation: str
+    """What was done: "insert", "near_dups_insert"."""
+    read: int
+    """Records that were read from the source, lines that hold no record included."""
+    counts: Mapping[Outcome, int]
+    """How many records ended in each outcome."""
+    requests: int = 0
+    """Requests that were sent, repetitions and look-ups included."""
+    retries: int = 0
+    """Requests that repeated an earlier one."""
+    elapsed: float = 0.0
+    """Seconds from start to end."""
+    anomalies: Mapping[str, int] = field(factory=dict)
+    """What answers said that they should not: unknown ids, ids twice, wrong counts."""
+    samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
+    """A few results of each outcome that is not the wanted one."""
+    stop: Stop | None = None
+    """Why the run ended before its source, if it did."""
+    stop_reason: str = ""
+    """The same in words."""
+    dry_run: bool = False
+    """Whether nothing was to be sent."""
+
+    @property
+    def pending(self) -> int:
+        """Return how many records are read and not yet decided."""
+        return self.read - sum(self.counts.values())
+
+    @property
+    def inserted(self) -> int:
+        """Return how many records this run stored."""
+        return self.counts.get(Outcome.INSERTED, 0)
+
+    @property
+    def updated(self) -> int:
+        """Return how many records this run changed."""
+        return self.counts.get(Outcome.UPDATED, 0)
+
+    @property
+    def deleted(self) -> int:
+        """Return how many records this run deleted."""
+        return self.counts.get(Outcome.DELETED, 0)
+
+    @property
+    def found(self) -> int:
+        """Return how many records this run fetched."""
+        return self.counts.get(Outcome.FOUND, 0)
+
+    @property
+    def already_present(self) -> int:
+        """Return how many records were stored before."""
+        return self.counts.get(Outcome.ALREADY_PRESENT, 0)
+
+    @property
+    def near_duplicate(self) -> int:
+        """Return how many records were left out as near-duplicates."""
+        return self.counts.get(Outcome.NEAR_DUPLICATE, 0)
+
+    @property
+    def not_found(self) -> int:
+        """Return how many ids are not stored."""
+        return self.counts.get(Outcome.NOT_FOUND, 0)
+
+    @property
+    def rejected(self) -> int:
+        """Return how many records cannot be accepted as they are."""
+        return self.counts.get(Outcome.REJECTED, 0)
+
+    @property
+    def failed(self) -> int:
+        """Return how many records were tried in vain."""
+        return self.counts.get(Outcome.FAILED, 0)
+
+    @property
+    def not_attempted(self) -> int:
+        """Return how many records were read and not sent."""
+        return self.counts.get(Outcome.NOT_ATTEMPTED, 0)
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the source was read to its end and every record is decided for good."""
+        troubles = sum(self.counts.get(outcome, 0) for outcome in TROUBLE)
+        return self.stop is None and not troubles and not self.pending
+
+    @property
+    def records_per_second(self) -> float:
+        """Return the decided records a second."""
+        return sum(self.counts.values()) / self.elapsed if self.elapsed else 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """Return what the command line exits with: 0 all decided, 1 some rejected or failed, …."""
+        if self.stop is not None:
+            return _EXIT_CODES.get(self.stop, ExitCode.TROUBLE)
+        return ExitCode.DECIDED if self.ok or self.dry_run else ExitCode.TROUBLE
+
+    def raise_for_failures(self) -> None:
+        """Raise if anything is left to do: a record rejected, failed or not attempted.
+
+        Raises:
+            BulkAborted: it says how many; it carries this report.
+
+        Example:
+            report = await bulk.insert(shoes, [{"_id": "9", "_url": "https://example.com/9.jpg"}])
+            report.raise_for_failures()
+        """
+        if not self.ok:
+            raise BulkAborted(self.summary(), self)
+
+    def summary(self) -> str:
+        """Return the report in one line.
+
+        Example:
+            >>> Report(operation="insert", read=2, counts={Outcome.INSERTED: 2}).summary()
+            'insert: 2 records read: 2 inserted'
+        """
+        wanted_first = sorted(self.counts.items(), key=lambda pair: (pair[0] not in GOOD, pair[0]))
+        parts = [f"{n} {outcome.replace('_', ' ')}" for outcome, n in wanted_first if n]
+        if self.pending:
+            parts.append(f"{self.pending} pending")
+        line = f"{self.operation}: {self.read} records read: {', '.join(parts) or 'nothing to do'}"
+        return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values.
+
+        Example:
+            >>> Report(operation="insert", read=0, counts={}).to_dict()["read"]
+            0
+        """
+        return {
+            "operation": self.operation,
+            "read": self.read,
+            "counts": {outcome.value: self.counts.get(outcome, 0) for outcome in Outcome},
+            "ok": self.ok,
+            "requests": self.requests,
+            "retries": self.retries,
+            "elapsed": round(self.elapsed, 3),
+            "records_per_second": round(self.records_per_second, 1),
+            "anomalies": dict(self.anomalies),
+            "stop": None if self.stop is None else self.stop.value,
+            "stop_reason": self.stop_reason,
+            "dry_run": self.dry_run,
+            "samples": {
+                outcome.value: [_sample(result) for result in results]
+                for outcome, results in self.samples.items()
+            },
+        }
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write the report as JSON.
+
+        Args:
+            path: A file that ends in `.json`.
+
+        Raises:
+            ConfigError: another ending.
+
+        Example:
+            report = await bulk.insert(shoes, [])
+            report.write("report.json")
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".json":
+            raise ConfigError(f"a report is written as .json, not {path.name!r}")
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def _sample(result: Result) -> dict[str, Any]:
+    return {
+        "seq": result.seq,
+        "where": result.where,
+        "id": result.id,
+        "reason": result.reason,
+        "code": result.code,
+        "near_duplicates": [
+            {"id": match.id, "distance": match.distance} for match in result.near_duplicates
+        ],
+    }

@@ -1,0 +1,147 @@
+"""`Ximilar`: what a user opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ._collection import Collection
+from ._config import (
+    Config,
+    Limits,
+    Retry,
+    Service,
+    Timeout,
+    make_base_url,
+    make_target,
+    make_token,
+)
+from ._endpoints import ACCOUNT
+from ._session import Session
+from ._transport import AiohttpTransport
+from .images import ImageOptions
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    from ._config import (
+        TokenProvider,
+    )
+    from ._models import Account
+    from ._transport import TLS, Transport
+
+__all__ = ["Ximilar"]
+
+_LIMITS, _RETRY, _TIMEOUT, _IMAGES = Limits(), Retry(), Timeout(), ImageOptions()
+
+
+class Ximilar:
+    """A client of the Ximilar API: one pool of connections, one quota, any number of collections.
+
+    Nothing is opened before the first call. A client works from one event loop.
+
+    Args:
+        token: The API token, or a function or coroutine function that returns it (asked again,
+            once, when the service answers 401). None reads the variable `XIMILAR_TOKEN`.
+        base_url: Scheme and host of the service; None reads `XIMILAR_URL`, or means the real one.
+        limits: How many requests at once, and how many in a time.
+        retry: When and how long to wait before a call is sent again.
+        timeout: How long one attempt may take.
+        transport: What carries the requests instead of HTTP, such as an emulator's `transport()`.
+        ssl: An `SSLContext`, or the path of a CA file; certificates are always checked.
+        trust_env: Whether proxy variables of the environment count.
+
+    Raises:
+        ConfigError: there is no token, or a setting cannot work.
+
+    Example:
+        async with Ximilar("token", transport=emulator.transport()) as client:
+            print((await client.account()).credits_limit)
+    """
+
+    def __init__(
+        self,
+        token: str | TokenProvider | None = None,
+        *,
+        base_url: str | None = None,
+        limits: Limits = _LIMITS,
+        retry: Retry = _RETRY,
+        timeout: Timeout = _TIMEOUT,
+        transport: Transport | None = None,
+        ssl: TLS = None,
+        trust_env: bool = False,
+    ) -> None:
+        config = Config(
+            token=make_token(token),
+            base_url=make_base_url(base_url),
+            limits=limits,
+            retry=retry,
+            timeout=timeout,
+            trust_env=trust_env,
+        )
+        self._session = Session(
+            config, transport or AiohttpTransport(timeout, tls=ssl, trust_env=trust_env)
+        )
+
+    def __repr__(self) -> str:
+        return f"Ximilar(base_url={self._session.config.base_url!r})"
+
+    def collection(
+        self,
+        collection_id: str,
+        service: Service | str = Service.PHOTOS,
+        *,
+        images: ImageOptions = _IMAGES,
+        files_root: str | PathLike[str] | None = None,
+    ) -> Collection:
+        """Return one collection; nothing is sent.
+
+        Args:
+            collection_id: The collection's id (Ximilar App).
+            service: The collection's service: a `Service`, its short name, or a private prefix.
+            images: How `_file` and `_image` are checked and shrunk before they are sent.
+            files_root: Folder that `_file` must not leave; None for anywhere.
+
+        Raises:
+            ConfigError: no id, or an unknown service.
+
+        Example:
+            >>> Ximilar("token").collection("shoes-id", "fashion")
+            Collection('shoes-id', 'similarity/fashion-new')
+        """
+        return Collection(
+            self._session,
+            make_target(collection_id, service),
+            images=images,
+            files_root=None if files_root is None else Path(files_root),
+        )
+
+    async def account(self) -> Account:
+        """Return the account that the token belongs to, with its credits.
+
+        Raises:
+            AuthError: the token is wrong.
+
+        Example:
+            account = await ximilar.account()
+            print(account.email, account.credits_counter, account.credits_limit)
+
+        Documented in: Quickstart, Making Your First API Request.
+        """
+        return await self._session.call(ACCOUNT)
+
+    async def aclose(self) -> None:
+        """Close the connections; `async with` does it by itself."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

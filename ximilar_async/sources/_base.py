@@ -1,0 +1,60 @@
+"""What every source gives: chunks of entries, and how far it has got."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+
+@frozen
+class Entry:
+    """One record of a source, or what stands where one should be."""
+
+    where: str
+    """Its place in the source, for people: "line 7", "record 12", a file's name."""
+    record: Any = None
+    """The record as it was read; any value, for a source does not judge."""
+    fault: str | None = None
+    """Why there is no record here, where there is none."""
+
+
+Chunk: TypeAlias = list[Entry]
+"""Some entries in the order of the source; never empty."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A stream of records that knows its place."""
+
+    @property
+    def name(self) -> str:
+        """Return how people call it: a file's name, or "records"."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Return how much there is in all, in the unit of `position`; None if unknown."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Return how much was read, in records or bytes."""
+        ...
+
+    @property
+    def files_root(self) -> Path | None:
+        """Return the folder that `_file` of its records may not leave; None for anywhere."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the entries, a chunk at a time; may be called once.
+
+        Raises:
+            SourceError: the source broke off; what came before it counts.
+        """
+        ...
