@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ._base import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
@@ -122,28 +122,28 @@ class _Pump:
 
     def _run(self) -> None:
         records: Iterator[Any] | None = None
-        while (wish := self._requests.get()) is not None:
+        error: Exception | None = None
+        while error is None and (wish := self._requests.get()) is not None:
+            drawn: list[Any] = []
             try:
                 records = iter(self._records) if records is None else records
-                drawn = self._draw(records)
-            except Exception as error:  # noqa: BLE001 - it goes to whoever reads the source
+                self._draw(records, drawn)
+            except Exception as raised:  # noqa: BLE001 - it goes to whoever reads the source
+                error = raised
+            if drawn or error is None:
+                _settle(wish, drawn)
+                wish = None if error is None else self._requests.get()  # what was drawn comes first
+            if error is not None and wish is not None:
                 _settle(wish, error)
-                return
-            _settle(wish, drawn)
-            if not drawn:
-                return
-        close = getattr(records, "close", None)
-        if close is not None:
-            close()
+        if isinstance(records, Generator):
+            records.close()
 
-    def _draw(self, records: Iterator[Any]) -> list[Any]:
-        drawn: list[Any] = []
+    def _draw(self, records: Iterator[Any], drawn: list[Any]) -> None:
         until = time.monotonic() + _PATIENCE
         for record in records:
             drawn.append(record)
             if len(drawn) == CHUNK or time.monotonic() >= until or self._stopped.is_set():
                 break
-        return drawn
 
 
 def _settle(wish: asyncio.Future[list[Any]], result: list[Any] | Exception) -> None:
