@@ -6,12 +6,13 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from ._base import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
