@@ -41,8 +41,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_collection": VALUES | {"_encoding", "_protocol", "_session", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
-    "bulk": frozenset({"errors", "_models", "_endpoints", "_encoding", "_protocol"})
-    | {"_collection", "images", "sources"},
+    "bulk": VALUES | {"_encoding", "_retry", "_protocol", "_collection", "images", "sources"},
     "demo": frozenset({"errors"}),
     "emulator": frozenset({"_endpoints", "_protocol", "_version"}),
 }
