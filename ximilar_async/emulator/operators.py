@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
     Test = Callable[[Any], bool]
 
 _SCALARS: Final = frozenset({Kind.NULL, Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN})
-_INT32: Final = 2**31
+_SHORT: Final = 32
+_LONG: Final = 64
 
+# JSON knows one kind of number: 1.0 is as whole as 1, and MongoDB's types are told by value alone.
 _TYPES: Final[Mapping[str, tuple[int, Test]]] = {
-    "double": (1, lambda value: type(value) is float),
+    "double": (1, lambda value: kind_of(value) is Kind.NUMBER and _bits(value) is None),
     "string": (2, lambda value: type(value) is str),
     "object": (3, lambda value: type(value) is dict),
     "array": (4, lambda value: type(value) is list),
     "bool": (8, lambda value: type(value) is bool),
     "null": (10, lambda value: value is None),
-    "int": (16, lambda value: type(value) is int and -_INT32 <= value < _INT32),
-    "long": (18, lambda value: type(value) is int and not -_INT32 <= value < _INT32),
+    "int": (16, lambda value: kind_of(value) is Kind.NUMBER and _bits(value) == _SHORT),
+    "long": (18, lambda value: kind_of(value) is Kind.NUMBER and _bits(value) == _LONG),
 }
 _TYPE_CODES: Final[Mapping[int, Test]] = dict(_TYPES.values())
 # MongoDB's further types cannot stand in JSON: asking for them is right and finds nothing.
@@ -105,12 +108,14 @@ def is_expression(value: Any) -> bool:
     return isinstance(value, dict) and any(name.startswith("$") for name in value)
 
 
-def _compared(holds: Callable[[int], bool], *, with_null: bool) -> Callable[[Any, str], Test]:
+def _compared(relation: Callable[[Any, Any], bool]) -> Callable[[Any, str], Test]:
     def make(argument: Any, _where: str) -> Test:
         kind = kind_of(argument)
         if kind is Kind.NULL:
-            return equal_to(None) if with_null else lambda _: False
-        return lambda value: kind_of(value) is kind and holds(compare(value, argument))
+            return equal_to(None) if relation(0, 0) else lambda _: False
+        if is_scalar(argument):
+            return lambda value: kind_of(value) is kind and relation(value, argument)
+        return lambda value: kind_of(value) is kind and relation(compare(value, argument), 0)
 
     return make
 
@@ -145,6 +150,12 @@ def _whole(value: Any, where: str, *, cut: bool = False) -> int:
     if not cut and value != int(value):
         raise FilterError(f"{where}: a whole number is needed, got {value!r}")
     return int(value)
+
+
+def _bits(number: float) -> int | None:
+    if number != int(number) or not -(2**63) <= number < 2**63:
+        return None
+    return _SHORT if -(2**31) <= number < 2**31 else _LONG
 
 
 def _type(argument: Any, where: str) -> Test:
@@ -196,10 +207,10 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 VALUE_TESTS: Final[Mapping[str, Callable[[Any, str], Test]]] = {
-    "$gt": _compared(lambda order: order > 0, with_null=False),
-    "$gte": _compared(lambda order: order >= 0, with_null=True),
-    "$lt": _compared(lambda order: order < 0, with_null=False),
-    "$lte": _compared(lambda order: order <= 0, with_null=True),
+    "$gt": _compared(operator.gt),
+    "$gte": _compared(operator.ge),
+    "$lt": _compared(operator.lt),
+    "$lte": _compared(operator.le),
     "$size": _size,
     "$mod": _mod,
     "$type": _type,
