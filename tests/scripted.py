@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ximilar_async._protocol import Request, Response
+from ximilar_async._protocol import Response
 from ximilar_async.errors import TimedOutError, XimilarError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from ximilar_async._protocol import Request
 
 Fault = Response | XimilarError
 """What a request gets instead of its answer."""
@@ -44,6 +46,11 @@ class ScriptedService:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.under_way = 0
         self.most_under_way = 0
+        self._treatments = {
+            "insert": self._insert,
+            "nearDupsInsert": self._insert,
+            "get": self._get,
+        }
         self._script = script
         self._apply_first = apply_first
         self._delay = delay
@@ -70,7 +77,7 @@ class ScriptedService:
     def _treat(self, method: str, body: dict[str, Any]) -> Response:
         fault = self._script(method, body) if self._script else None
         if fault is None or self._apply_first:
-            good = getattr(self, f"_{method}")(body)
+            good = self._treatments[method](body)
         if fault is None:
             return good
         if isinstance(fault, XimilarError):
@@ -91,8 +98,6 @@ class ScriptedService:
             skipped_records=[{"_id": record["_id"], "_reason": reason} for record in old],
             answer_count=len(new),
         )
-
-    _nearDupsInsert = _insert
 
     def _get(self, body: Mapping[str, Any]) -> Response:
         ids = [record["_id"] for record in body["records"]]

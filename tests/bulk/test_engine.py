@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Fault, ScriptedService, answer, lost
+from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
-from ximilar_async.bulk import Outcome, Result, Stop
+from ximilar_async.bulk import Outcome, Stop
 from ximilar_async.errors import BulkAborted, ConfigError, ConnectError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from scripted import Fault
+
+    from ximilar_async.bulk import Result
 
 QUICK = Retry(base=0, throttled_base=0)
 

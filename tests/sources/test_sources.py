@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -17,15 +15,22 @@ from hypothesis import strategies as st
 from ximilar_async.errors import ConfigError, SourceError
 from ximilar_async.sources import (
     AsyncIterableSource,
-    Entry,
     FolderSource,
     IterableSource,
     JsonlSource,
     SequenceSource,
-    Source,
     as_source,
 )
 from ximilar_async.sources._paths import LineSplitter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from ximilar_async.sources import (
+        Entry,
+        Source,
+    )
 
 
 async def entries(source: Source) -> list[Entry]:
