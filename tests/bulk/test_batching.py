@@ -13,7 +13,7 @@ from ximilar_async.sources import Entry
 
 def make_item(seq: int, id_: str, weight: int) -> Item:
     record = {"_id": id_, "x": "y" * weight}
-    return Item(seq, Entry(f"record {seq}", record), encode_record(record))
+    return Item.of(seq, Entry(f"record {seq}", record)).prepared(encode_record(record))
 
 
 @given(

@@ -28,22 +28,27 @@ class Item:
 
     seq: int
     entry: Entry
+    id: str | None
+    """The record's `_id`, where it has a usable one."""
     encoded: EncodedRecord | None = None
     """The record as JSON, once it is checked and its image is prepared."""
+    size: int = 0
+    """The bytes of JSON that it takes in a request, its comma included."""
     sent: bool = False
     """Whether a request with it was handed to the client."""
 
-    @property
-    def id(self) -> str | None:
-        """Return the record's `_id`, where it has a usable one."""
-        record = self.entry.record
+    @classmethod
+    def of(cls, seq: int, entry: Entry) -> Item:
+        """Return the item for a record as it was read."""
+        record = entry.record
         id_ = record.get("_id") if isinstance(record, dict) else None
-        return id_ if isinstance(id_, str) else None
+        return cls(seq, entry, id_ if isinstance(id_, str) else None)
 
-    @property
-    def size(self) -> int:
-        """Return the bytes of JSON that it takes in a request, its comma included."""
-        return 0 if self.encoded is None else len(self.encoded.wire) + 1
+    def prepared(self, encoded: EncodedRecord) -> Item:
+        """Note the record's JSON form."""
+        self.encoded = encoded
+        self.size = len(encoded.wire) + 1
+        return self
 
 
 @define(eq=False)
@@ -61,13 +66,12 @@ class Ledger:
     def admit(self, entry: Entry) -> Item:
         """Open a record that was read."""
         self.read += 1
-        item = self._open[self.read] = Item(self.read, entry)
+        item = self._open[self.read] = Item.of(self.read, entry)
         return item
 
     def prepared(self, item: Item, encoded: EncodedRecord) -> None:
         """Note a record's JSON form, and what it weighs."""
-        item.encoded = encoded
-        self.pending_bytes += item.size
+        self.pending_bytes += item.prepared(encoded).size
 
     def settle(
         self,
