@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 import warnings
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from math import isnan
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -89,7 +90,7 @@ def service_prefix(service: Service | str) -> str:
             f"the prefix {prefix!r} is deprecated and will be removed by the service; "
             f"use Service.{successor.name} ({successor.value!r})",
             DeprecationWarning,
-            stacklevel=3,
+            stacklevel=4,  # the caller of Ximilar.collection(), by way of make_target()
         )
         return prefix
     if "/" not in service and (alike := difflib.get_close_matches(name, _SHORT_NAMES, 1, 0.75)):
@@ -109,10 +110,15 @@ def _known_services() -> str:
 _Validator: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
 
 
-def _number(*, above: float | None = None, least: float | None = None) -> _Validator:
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or isnan(value):
-            raise ConfigError(f"{attribute.name} must be a number, not {value!r}")
+def _number(
+    *, above: float | None = None, least: float | None = None, endless: bool = False
+) -> _Validator:
+    most, words = (inf, "a number") if endless else (sys.float_info.max, "a finite number")
+
+    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not -most <= value <= most:
+            raise ConfigError(f"{attribute.name} must be {words}, not {value!r:.40}")
         if above is not None and value <= above:
             raise ConfigError(f"{attribute.name} must be above {above:g}, not {value!r}")
         if least is not None and value < least:
@@ -132,8 +138,12 @@ def _whole(*, least: int) -> _Validator:
 
 
 def _concurrency(instance: object, attribute: Attribute[Any], value: object) -> None:
-    if value != "auto":
+    if value == "auto":
+        return
+    try:
         _whole(least=1)(instance, attribute, value)
+    except ConfigError as error:
+        raise ConfigError(f'{error}; or "auto"') from None
 
 
 def _optional(check: _Validator) -> _Validator:
@@ -196,8 +206,8 @@ class Retry:
     base: float = field(default=0.5, validator=_number(least=0))
     throttled_base: float = field(default=1.0, validator=_number(least=0))
     cap: float = field(default=20.0, validator=_number(least=0))
-    deadline: float = field(default=60.0, validator=_number(above=0))
-    longest_hint: float = field(default=120.0, validator=_number(least=0))
+    deadline: float = field(default=60.0, validator=_number(above=0, endless=True))
+    longest_hint: float = field(default=120.0, validator=_number(least=0, endless=True))
 
 
 @frozen(kw_only=True)
@@ -242,7 +252,7 @@ def make_target(collection_id: str | None, service: Service | str) -> Target:
         >>> make_target("shoes-id", "fashion")
         Target(prefix='similarity/fashion-new', collection_id='shoes-id')
     """
-    if not collection_id or not collection_id.strip():
+    if not isinstance(collection_id, str) or not collection_id.strip():
         raise ConfigError(
             f"no collection: give the collection's id (from the Ximilar App), not {collection_id!r}"
         )
@@ -261,7 +271,7 @@ def make_base_url(base_url: str | None) -> str:
         >>> make_base_url("http://127.0.0.1:8900/")
         'http://127.0.0.1:8900'
     """
-    url = (base_url or os.environ.get("XIMILAR_URL") or DEFAULT_URL).strip().rstrip("/")
+    url = str(base_url or os.environ.get("XIMILAR_URL") or DEFAULT_URL).strip().rstrip("/")
     wrong = f"base_url {url!r} is not an address such as {DEFAULT_URL!r}"
     try:
         parts = urlsplit(url)
@@ -270,7 +280,7 @@ def make_base_url(base_url: str | None) -> str:
         raise ConfigError(wrong) from None
     if not usable or not _is_header_value(url) or " " in url:
         raise ConfigError(wrong)
-    if parts.query or parts.fragment or parts.username is not None:
+    if "?" in url or "#" in url or parts.username is not None:
         raise ConfigError(
             "base_url takes only scheme, host, port and path: no user, no query, no fragment"
         )
