@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _LARGEST_INTEGER = 2**64 - 1
 _SMALLEST_INTEGER = -(2**63)
-_DEEPEST = 250
+_DEEPEST = 254
 
 
 @frozen
@@ -76,15 +77,17 @@ def _fragment(value: object) -> orjson.Fragment:
 
 def _find_fault(value: Any, path: str, depth: int = 0) -> None:
     """Raise for the first value below `path` that JSON cannot carry; return if there is none."""
+    if isinstance(value, Enum):  # travels as its value
+        value = value.value
     if words := _scalar_fault(value):
         raise RecordError(f"{path or 'the value'} {words}")
     if depth > _DEEPEST:
         raise RecordError(f"{path[:40]}… is nested deeper than {_DEEPEST} levels")
     if isinstance(value, dict):
         for key, inner in value.items():
-            if not isinstance(key, str):
+            if type(key) is not str:
                 raise RecordError(
-                    f"{path or 'the value'} has the key {key!r:.40}, which is no string"
+                    f"{path or 'the value'} has the key {key!r:.40}, which is no plain string"
                 )
             _find_fault(key, f"{path} key", depth + 1)
             _find_fault(inner, f"{path}.{key}" if path else key, depth + 1)
@@ -96,7 +99,9 @@ def _find_fault(value: Any, path: str, depth: int = 0) -> None:
 def _scalar_fault(value: object) -> str | None:
     """Say what is wrong with a single value, containers left aside."""
     match value:
-        case None | bool() | dict() | list() | tuple() | EncodedRecord() | UUID():
+        case None | bool() | dict() | list() | EncodedRecord() | UUID():
+            return None
+        case tuple() if type(value) is tuple:
             return None
         case str():
             lone = not value.isascii() and re.search("[\ud800-\udfff]", value)
@@ -104,6 +109,6 @@ def _scalar_fault(value: object) -> str | None:
         case int():
             fits = _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER
             return None if fits else "is an integer beyond 64 bits"
-        case float():
+        case float() if type(value) is float:
             return None if isfinite(value) else f"is {value}, which JSON cannot carry; leave it out"
     return f"is {type(value).__name__}, which has no JSON form; convert it first"
