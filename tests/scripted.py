@@ -50,6 +50,8 @@ class ScriptedService:
             "insert": self._insert,
             "nearDupsInsert": self._insert,
             "get": self._get,
+            "update": self._update,
+            "delete": self._delete,
         }
         self._script = script
         self._apply_first = apply_first
@@ -100,9 +102,34 @@ class ScriptedService:
         )
 
     def _get(self, body: Mapping[str, Any]) -> Response:
-        ids = [record["_id"] for record in body["records"]]
-        found = [self.stored[id_] for id_ in ids if id_ in self.stored]
-        return answer(205, answer_records=found, skipped_records=[], answer_count=len(found))
+        return self._by_id(body, lambda record: self.stored[record["_id"]])
+
+    def _update(self, body: Mapping[str, Any]) -> Response:
+        def change(record: dict[str, Any]) -> dict[str, Any]:
+            self.stored[record["_id"]].update(record)
+            return {"_id": record["_id"]}
+
+        return self._by_id(body, change)
+
+    def _delete(self, body: Mapping[str, Any]) -> Response:
+        def remove(record: dict[str, Any]) -> dict[str, Any]:
+            del self.stored[record["_id"]]
+            return {"_id": record["_id"]}
+
+        return self._by_id(body, remove)
+
+    def _by_id(
+        self, body: Mapping[str, Any], treat: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> Response:
+        there = [record for record in body["records"] if record["_id"] in self.stored]
+        missing = [record for record in body["records"] if record["_id"] not in self.stored]
+        reason = {"status": {"code": 404, "text": "records not found"}}
+        return answer(
+            205 if not missing else 213 if there else 404,
+            answer_records=[treat(record) for record in there],
+            skipped_records=[{"_id": record["_id"], "_reason": reason} for record in missing],
+            answer_count=len(there),
+        )
 
 
 def lost() -> XimilarError:

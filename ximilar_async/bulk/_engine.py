@@ -22,6 +22,7 @@ from ._batching import Batcher
 from ._ledger import Ledger
 from ._outcomes import Outcome
 from ._prepare import Preparer
+from ._reconcile import Verdict
 from ._report import Report, Stop
 from ._sender import Sender
 
@@ -85,7 +86,7 @@ class Engine:
         self._preparer = Preparer(
             options.images,
             options.files_root or self.source.files_root,
-            self.operation.endpoint.needs_image,
+            self.operation,
             options.max_batch_bytes,
         )
         self._batcher = Batcher(options.batch_size, options.max_batch_bytes)
@@ -205,7 +206,7 @@ class Engine:
         """Put prepared records into batches and settle those that cannot be sent."""
         for item, encoded in zip(*prepared, strict=True):
             if isinstance(encoded, RecordError):
-                self._ledger.settle(item, Outcome.REJECTED, str(encoded))
+                self._ledger.settle(item, Verdict(Outcome.REJECTED, str(encoded)))
                 continue
             self._ledger.prepared(item, encoded)
             if not len(self._batcher):
@@ -227,7 +228,7 @@ class Engine:
             if self._halted or self.options.dry_run:
                 reason = self._stop_reason or "dry run"
                 for item in batch.items:
-                    self._ledger.settle(item, Outcome.NOT_ATTEMPTED, reason)
+                    self._ledger.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
             else:
                 await self._sender.send(batch)
             self._room.set()

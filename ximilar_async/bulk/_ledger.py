@@ -10,12 +10,12 @@ from attrs import define, evolve, field
 from ximilar_async.errors import AccountingError
 
 from ._outcomes import GOOD, Outcome, Result
+from ._reconcile import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ximilar_async._encoding import EncodedRecord
-    from ximilar_async._models import Match
     from ximilar_async.sources import Entry
 
 _SAMPLES = 10
@@ -29,7 +29,7 @@ class Item:
     seq: int
     entry: Entry
     id: str | None
-    """The record's `_id`, where it has a usable one."""
+    """The record's `_id`, or what was read in its place where plain ids will do."""
     encoded: EncodedRecord | None = None
     """The record as JSON, once it is checked and its image is prepared."""
     size: int = 0
@@ -41,7 +41,7 @@ class Item:
     def of(cls, seq: int, entry: Entry) -> Item:
         """Return the item for a record as it was read."""
         record = entry.record
-        id_ = record.get("_id") if isinstance(record, dict) else None
+        id_ = record.get("_id") if isinstance(record, dict) else record
         return cls(seq, entry, id_ if isinstance(id_, str) else None)
 
     def prepared(self, encoded: EncodedRecord) -> Item:
@@ -73,15 +73,8 @@ class Ledger:
         """Note a record's JSON form, and what it weighs."""
         self.pending_bytes += item.prepared(encoded).size
 
-    def settle(
-        self,
-        item: Item,
-        outcome: Outcome,
-        reason: str = "",
-        code: int | None = None,
-        near_duplicates: tuple[Match, ...] = (),
-    ) -> None:
-        """Close a record with its outcome.
+    def settle(self, item: Item, verdict: Verdict) -> None:
+        """Close a record with its verdict; one without an outcome counts as failed.
 
         Raises:
             AccountingError: it was closed before.
@@ -89,12 +82,20 @@ class Ledger:
         if self._open.pop(item.seq, None) is None:
             raise AccountingError(f"record {item.seq} was settled twice")
         self.pending_bytes -= item.size
+        outcome = verdict.outcome or Outcome.FAILED
         self.counts[outcome] += 1
         if self.on_result is None and outcome in GOOD:
             return
-        entry = item.entry
         result = Result(
-            item.seq, entry.where, item.id, outcome, reason, code, near_duplicates, entry.record
+            item.seq,
+            item.entry.where,
+            item.id,
+            outcome,
+            verdict.reason,
+            verdict.code,
+            verdict.near_duplicates,
+            item.entry.record,
+            verdict.answer,
         )
         self._keep(result)
         if self.on_result is not None:
@@ -108,9 +109,9 @@ class Ledger:
         """
         for item in list(self._open.values()):
             if item.sent:
-                self.settle(item, Outcome.FAILED, f"unconfirmed: {reason}")
+                self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}"))
             else:
-                self.settle(item, Outcome.NOT_ATTEMPTED, reason)
+                self.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
         total = sum(self.counts.values())
         if total != self.read:
             raise AccountingError(f"{self.read} records were read, but {total} are accounted for")
@@ -120,4 +121,4 @@ class Ledger:
             return
         kept = self.samples.setdefault(result.outcome, [])
         if len(kept) < _SAMPLES:
-            kept.append(evolve(result, record=None))
+            kept.append(evolve(result, record=None, answer=None))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ximilar_async import _endpoints as endpoints
 
+from . import _verify
 from ._outcomes import Outcome
+from ._reconcile import reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import RecordsAnswer
+
+    from ._ledger import Item
+    from ._reconcile import Reconciled, Verdict
 
 
 @frozen
@@ -27,8 +32,22 @@ class Operation:
     """The method that is called with each batch."""
     success: Outcome
     """What a record in `answer_records` ended as."""
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(factory=dict)
     """Further fields of every request."""
+    only_id: bool = False
+    """Whether nothing but the `_id` of a record is sent; then plain ids will do as records."""
+    attribute: Callable[[Mapping[str, Any], Mapping[str, Any] | None, Verdict], Verdict] = (
+        _verify.inserted
+    )
+    """The verdict on a doubtful record after a look into the collection."""
+
+    def body(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Return the fields of the request for a batch."""
+        return {"records": [item.encoded for item in items], **self.fields}
+
+    def reconcile(self, ids: Sequence[str], raw: object, *, doubtful: bool) -> Reconciled:
+        """Return one verdict for each id that was sent."""
+        return reconcile(ids, raw, self.success, doubtful=doubtful and self.endpoint.writes)
 
 
 def insert() -> Operation:
@@ -42,9 +61,43 @@ def near_dups_insert(radius: float | None) -> Operation:
     Args:
         radius: Largest distance of a near-duplicate; None for the service's default.
     """
+    fields = {"fields_to_return": ["_id"], "radius": radius}
+    return Operation("near_dups_insert", endpoints.NEAR_DUPS_INSERT, Outcome.INSERTED, fields)
+
+
+def update() -> Operation:
+    """Return the operation that changes fields of stored records."""
     return Operation(
-        "near_dups_insert",
-        endpoints.NEAR_DUPS_INSERT,
-        Outcome.INSERTED,
-        {"fields_to_return": ["_id"], "radius": radius},
+        "update",
+        endpoints.UPDATE,
+        Outcome.UPDATED,
+        {"fields_to_return": ["_id"]},
+        attribute=_verify.updated,
+    )
+
+
+def delete() -> Operation:
+    """Return the operation that deletes records by their ids."""
+    return Operation(
+        "delete",
+        endpoints.DELETE,
+        Outcome.DELETED,
+        only_id=True,
+        attribute=_verify.deleted,
+    )
+
+
+def get(fields_to_return: Sequence[str] | None) -> Operation:
+    """Return the operation that fetches records by their ids.
+
+    Args:
+        fields_to_return: Fields of the records; None for the service's default.
+    """
+    return Operation(
+        "get",
+        endpoints.GET,
+        Outcome.FOUND,
+        {"fields_to_return": fields_to_return},
+        only_id=True,
+        attribute=_verify.fetched,
     )

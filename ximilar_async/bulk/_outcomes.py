@@ -68,3 +68,5 @@ class Result:
     """The stored records that it is too like, with their distances."""
     record: Any = field(default=None, repr=False, eq=False)
     """The record as it was read."""
+    answer: Any = field(default=None, repr=False, eq=False)
+    """What the service returned for it, such as a fetched record."""

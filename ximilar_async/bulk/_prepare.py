@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ximilar_async._encoding import EncodedRecord
+    from ximilar_async._models import Record
     from ximilar_async.images import ImageOptions
+    from ximilar_async.sources import Entry
 
     from ._ledger import Item
+    from ._operations import Operation
 
 
 @frozen
@@ -29,13 +32,13 @@ class Preparer:
     Args:
         images: How images are checked and shrunk.
         files_root: Folder that `_file` must not leave.
-        needs_image: Whether every record must bring an image.
+        operation: What will be done with the records.
         max_bytes: Most bytes of JSON that a record may have.
     """
 
     images: ImageOptions
     files_root: Path | None
-    needs_image: bool
+    operation: Operation
     max_bytes: int
 
     def has_work(self, items: Sequence[Item]) -> bool:
@@ -65,8 +68,7 @@ class Preparer:
         entry = item.entry
         if entry.fault is not None:
             raise RecordError(f"{entry.where} {entry.fault}")
-        check_record(entry.record, entry.where, needs_image=self.needs_image)
-        record = entry.record
+        record = self._record(entry)
         if needs_preparing(record):
             record = prepare_record(record, self.images, self.files_root)
         encoded = encode_record(record)
@@ -76,3 +78,11 @@ class Preparer:
                 f"{self.max_bytes} that a request may have (max_batch_bytes)"
             )
         return encoded
+
+    def _record(self, entry: Entry) -> Record:
+        """Return the record to send, checked for what this operation needs."""
+        operation, record = self.operation, entry.record
+        if operation.only_id and isinstance(record, str):
+            record = {"_id": record}
+        check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
+        return {"_id": record["_id"]} if operation.only_id else record

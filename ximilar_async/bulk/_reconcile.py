@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ximilar_async._models import read_skipped
+from ximilar_async._models import Skipped, read_skipped
 
 from ._outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ximilar_async._models import Match, Skipped
+    from ximilar_async._models import Match
 
 _DUPLICATE_CODES = frozenset({211, 411})
 _NOT_FOUND = 404
@@ -35,6 +35,8 @@ class Verdict:
     reason: str = ""
     code: int | None = None
     near_duplicates: tuple[Match, ...] = ()
+    answer: Any = None
+    """What was returned for it, such as a fetched record."""
 
 
 @frozen
@@ -73,23 +75,33 @@ def reconcile(
     skipped = _by_id(answer, "skipped_records", known, anomalies)
     _check_count(answer, anomalies)
     code = _code(answer)
-    all_refused = code in _DUPLICATE_CODES and not done and not skipped
+    all_refused = _refusal(code, doubtful=doubtful) if not done and not skipped else None
     verdicts: dict[str, Verdict] = {}
     for id_ in ids:
         if id_ in done and id_ in skipped:
             anomalies["id both done and skipped"] += 1
             verdicts[id_] = Verdict(None, "the answer has it both as done and as skipped")
         elif id_ in done:
-            verdicts[id_] = Verdict(success)
+            verdicts[id_] = Verdict(success, answer=done[id_])
         elif id_ in skipped:
             verdicts[id_] = _skip_verdict(read_skipped(skipped[id_]), doubtful=doubtful)
-        elif all_refused:
-            # 411: "all records refused because of _id duplicity" (Visual Search, Insert).
-            verdicts[id_] = _duplicate(code, "record duplicate", doubtful=doubtful)
+        elif all_refused is not None:
+            verdicts[id_] = all_refused
         else:
             anomalies["id in neither list"] += 1
             verdicts[id_] = Verdict(None, "the answer does not mention it", code)
     return Reconciled(verdicts, anomalies)
+
+
+def _refusal(code: int | None, *, doubtful: bool) -> Verdict | None:
+    """Return what a code says of all records of a request whose answer lists none."""
+    if code in _DUPLICATE_CODES:
+        # 411: "all records refused because of _id duplicity" (Visual Search, Insert).
+        return _duplicate(code, "record duplicate", doubtful=doubtful)
+    if code == _NOT_FOUND:
+        # 404: "none of the requested records were found" (Visual Search, Get).
+        return _missing(Skipped(None, code, "records not found"), doubtful=doubtful)
+    return None
 
 
 def _by_id(
@@ -138,9 +150,14 @@ def _skip_verdict(skip: Skipped, *, doubtful: bool) -> Verdict:
     if skip.code in _DUPLICATE_CODES:
         return _duplicate(skip.code, skip.text, doubtful=doubtful)
     if skip.code == _NOT_FOUND:
-        return Verdict(Outcome.NOT_FOUND, skip.text, skip.code)
+        return _missing(skip, doubtful=doubtful)
     reason = skip.text or "skipped by the service without a reason"
     return Verdict(Outcome.REJECTED, reason, skip.code)
+
+
+def _missing(skip: Skipped, *, doubtful: bool) -> Verdict:
+    text = "not found, perhaps deleted by its own earlier attempt" if doubtful else skip.text
+    return Verdict(Outcome.NOT_FOUND, text, skip.code)
 
 
 def _duplicate(code: int | None, text: str, *, doubtful: bool) -> Verdict:

@@ -13,9 +13,8 @@ from ximilar_async._session import Trace
 from ximilar_async.errors import AnswerError, ApiError, CapacityError, XimilarError
 
 from ._outcomes import Outcome
-from ._reconcile import Verdict, reconcile
+from ._reconcile import Verdict
 from ._report import Stop
-from ._verify import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,15 +81,14 @@ class Sender:
             self.on_stop(Stop.CAPACITY, "the collection is full (412)")
 
     async def _call(self, batch: Batch, trace: Trace) -> Any:
-        records = [item.encoded for item in batch.items]
-        fields = {"records": records, **self.operation.fields}
+        fields = self.operation.body(batch.items)
         return await self.collection.call(self.operation.endpoint, fields, trace=trace)
 
     # --- what answers say -----------------------------------------------------------------------
 
     def _reconcile(self, items: Sequence[Item], raw: object, *, doubtful: bool) -> Reconciled:
         ids = [item.id or "" for item in items]
-        found = reconcile(ids, raw, self.operation.success, doubtful=doubtful)
+        found = self.operation.reconcile(ids, raw, doubtful=doubtful)
         self.ledger.anomalies.update(found.anomalies)
         return found
 
@@ -101,18 +99,9 @@ class Sender:
             if verdict.outcome is None:
                 open_.append(item)
             else:
-                self._settle(item, verdict)
+                self.ledger.settle(item, verdict)
         if open_:
             await self._verify(open_, found.verdicts, self.collection)
-
-    def _settle(self, item: Item, verdict: Verdict) -> None:
-        self.ledger.settle(
-            item,
-            verdict.outcome or Outcome.FAILED,
-            verdict.reason,
-            verdict.code,
-            verdict.near_duplicates,
-        )
 
     async def _verify(
         self, items: Sequence[Item], doubts: Mapping[str, Verdict], collection: Collection
@@ -127,7 +116,7 @@ class Sender:
         except XimilarError as error:
             for item in items:
                 reason = f"unconfirmed: {doubts[item.id or ''].reason}; the look-up failed: {error}"
-                self.ledger.settle(item, Outcome.FAILED, reason)
+                self.ledger.settle(item, Verdict(Outcome.FAILED, reason))
             return
         finally:
             self.requests += trace.requests
@@ -135,10 +124,8 @@ class Sender:
         stored = {record.get("_id"): record for record in answer.records}
         for item in items:
             doubt = doubts[item.id or ""]
-            self._settle(
-                item,
-                attribute(item.entry.record, stored.get(item.id), doubt, self.operation.success),
-            )
+            sent = item.entry.record if isinstance(item.entry.record, dict) else {}
+            self.ledger.settle(item, self.operation.attribute(sent, stored.get(item.id), doubt))
 
     # --- what failures mean ---------------------------------------------------------------------
 
@@ -162,7 +149,7 @@ class Sender:
                 await self.send(half)
             return
         code = error.code if isinstance(error, ApiError) else None
-        self.ledger.settle(batch.items[0], Outcome.REJECTED, str(error), code)
+        self.ledger.settle(batch.items[0], Verdict(Outcome.REJECTED, str(error), code))
 
     async def _full(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
         self.on_stop(Stop.CAPACITY, str(error))
@@ -185,9 +172,9 @@ class Sender:
     ) -> None:
         """Settle what was refused; what may have been applied is looked up once."""
         code = error.code if isinstance(error, ApiError) else None
-        if not trace.doubtful:
+        if not trace.doubtful or not self.operation.endpoint.writes:
             for item in batch.items:
-                self.ledger.settle(item, outcome, str(error), code)
+                self.ledger.settle(item, Verdict(outcome, str(error), code))
             return
         doubts = {item.id or "": Verdict(None, str(error), code) for item in batch.items}
         once = self.collection.with_options(retry=Retry(attempts=1))

@@ -16,10 +16,14 @@ _NOT_COMPARED = frozenset({"_base64", "_file", "_image"})
 _FULL = 412
 
 
-def attribute(
-    sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict, success: Outcome
-) -> Verdict:
-    """Return the verdict on a doubtful record after a look into the collection.
+def _same(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    return all(
+        stored.get(name) == value for name, value in sent.items() if name not in _NOT_COMPARED
+    )
+
+
+def inserted(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict) -> Verdict:
+    """Return the verdict on a record of an insert after a look into the collection.
 
     A record that was there before with just the same fields cannot be told from one that this run
     stored; it counts as stored.
@@ -28,22 +32,55 @@ def attribute(
         sent: The record as it was read.
         stored: The record as it is stored; None if it is not.
         doubt: Why one had to look.
-        success: What being stored means.
 
     Example:
         >>> doubt = Verdict(None, "the answer does not mention it")
-        >>> attribute({"_id": "1"}, None, doubt, Outcome.INSERTED).outcome
+        >>> inserted({"_id": "1"}, None, doubt).outcome
         <Outcome.FAILED: 'failed'>
     """
     if stored is None and doubt.code == _FULL:
         return Verdict(Outcome.REJECTED, "no room in the collection", doubt.code)
     if stored is None:
         return Verdict(Outcome.FAILED, f"{doubt.reason}; it is not stored", doubt.code)
-    same = all(
-        stored.get(name) == value
-        for name, value in sent.items()
-        if name not in _NOT_COMPARED and value is not None
-    )
-    if same:
-        return Verdict(success, f"confirmed: {doubt.reason}; stored as it was sent", doubt.code)
+    if _same(sent, stored):
+        reason = f"confirmed: {doubt.reason}; stored as it was sent"
+        return Verdict(Outcome.INSERTED, reason, doubt.code)
     return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored with other fields", doubt.code)
+
+
+def updated(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict) -> Verdict:
+    """Return the verdict on a record of an update: whether it now has the fields that were sent.
+
+    Example:
+        >>> updated({"_id": "1", "price": 2}, {"_id": "1", "price": 2}, Verdict(None)).outcome
+        <Outcome.UPDATED: 'updated'>
+    """
+    if stored is None:
+        return Verdict(Outcome.NOT_FOUND, doubt.reason, doubt.code)
+    if _same(sent, stored):
+        return Verdict(Outcome.UPDATED, f"confirmed: {doubt.reason}", doubt.code)
+    return Verdict(Outcome.FAILED, f"{doubt.reason}; stored with other fields", doubt.code)
+
+
+def deleted(_: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict) -> Verdict:
+    """Return the verdict on a record of a delete: whether it is gone.
+
+    Example:
+        >>> deleted({"_id": "1"}, {"_id": "1"}, Verdict(None, "no answer")).outcome
+        <Outcome.FAILED: 'failed'>
+    """
+    if stored is None:
+        return Verdict(Outcome.DELETED, f"confirmed: {doubt.reason}; it is gone", doubt.code)
+    return Verdict(Outcome.FAILED, f"{doubt.reason}; it is still stored", doubt.code)
+
+
+def fetched(_: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict) -> Verdict:
+    """Return the verdict on a record of a get.
+
+    Example:
+        >>> fetched({"_id": "1"}, None, Verdict(None)).outcome
+        <Outcome.NOT_FOUND: 'not_found'>
+    """
+    if stored is None:
+        return Verdict(Outcome.NOT_FOUND, doubt.reason, doubt.code)
+    return Verdict(Outcome.FOUND, doubt.reason, doubt.code, answer=dict(stored))

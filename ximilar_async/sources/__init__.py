@@ -5,13 +5,14 @@ from __future__ import annotations
 from ._base import Chunk, Entry, Source
 from ._iterables import AsyncIterableSource, IterableSource, SequenceSource
 from ._paths import FolderSource, JsonlSource, open_path
-from ._resolve import Records, as_source
+from ._resolve import Ids, Records, as_source
 
 __all__ = [
     "AsyncIterableSource",
     "Chunk",
     "Entry",
     "FolderSource",
+    "Ids",
     "IterableSource",
     "JsonlSource",
     "Records",

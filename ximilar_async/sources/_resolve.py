@@ -19,7 +19,13 @@ Records: TypeAlias = (
 folder."""
 
 
-def as_source(records: Records) -> Source:
+Ids: TypeAlias = (
+    Source | os.PathLike[str] | Iterable[str | dict[str, Any]] | AsyncIterable[str | dict[str, Any]]
+)
+"""What a bulk run takes that needs no more of a record than its `_id`."""
+
+
+def as_source(records: Records | Ids) -> Source:
     """Return the source for what a user handed over; nothing is read yet.
 
     Args:
