@@ -1,0 +1,179 @@
+"""Records with `_file` or `_image` in, records with `_base64` out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pybase64
+
+from ximilar_async.errors import ConfigError, ImageError
+
+from ._files import check_size, read_file
+from ._formats import accepted_format
+from ._options import ImageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
+
+_DEFAULT: Final = ImageOptions()
+_INSTALL: Final = "pip install 'ximilar-async[images]'"
+
+_SENT_UNSEEN: Final = frozenset({"JPEG", "PNG", "WEBP", "BMP", "TIFF"})
+"""Formats that can be sent without Pillow, when nothing has to be shrunk."""
+
+
+def needs_preparing(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record has an image to read or encode.
+
+    Example:
+        >>> needs_preparing({"_id": "1", "_file": "boot.jpg"})
+        True
+        >>> needs_preparing({"_id": "1", "_file": "boot.jpg", "_base64": "/9j/4AAQ"})
+        False
+    """
+    return "_image" in record or (record.get("_file") is not None and record.get("_base64") is None)
+
+
+def prepare_record(
+    record: Mapping[str, Any],
+    options: ImageOptions = _DEFAULT,
+    files_root: str | PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Return the record with its image as `_base64` in the place of `_file` or `_image`; blocking.
+
+    A `_file` beside a `_base64` is a plain field, as in the documents' example of
+    visualRankRecords, and stays. The record that was given is not changed. An image that is
+    upright, of an accepted format and no larger than `options.max_side` travels byte for byte.
+
+    Args:
+        record: The record; `_image` may be the bytes of an image file, a PIL image, or a numpy
+            array of unsigned bytes in RGB order (height x width x 3, or x 4 with alpha, or
+            height x width for grey).
+        options: How the image is checked and shrunk.
+        files_root: Folder where relative paths start and that `_file` must not leave; None for
+            anywhere, relative paths from the working directory.
+
+    Raises:
+        ImageError: the image is missing, unreadable, of a format that the service does not take,
+            damaged or too large; the message names the file.
+        ConfigError: images are to be shrunk and Pillow is not installed.
+
+    Example:
+        >>> prepare_record({"_id": "1", "_url": "https://example.com/boot.jpg"})
+        {'_id': '1', '_url': 'https://example.com/boot.jpg'}
+
+    Documented in: Quickstart, Loading and Sending Images.
+    """
+    prepared = dict(record)
+    image = prepared.pop("_image", None)
+    if image is not None:
+        with _naming("`_image`"):
+            _refuse_second_image(prepared)
+            data = _from_object(image, options)
+    elif needs_preparing(prepared):
+        file = prepared.pop("_file")
+        root = None if files_root is None else Path(files_root)
+        with _naming(f"`_file` {str(file)!r:.300}"):
+            data = read_file(file, root=root, max_bytes=options.max_file_bytes)
+            data = _from_bytes(data, options)
+    else:
+        return prepared
+    prepared["_base64"] = pybase64.b64encode_as_string(data)
+    return prepared
+
+
+async def prepare_records(
+    records: Sequence[dict[str, Any]],
+    options: ImageOptions = _DEFAULT,
+    *,
+    files_root: str | PathLike[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return records whose images are read and encoded, all in one thread off the event loop.
+
+    Args:
+        records: The records; those that need no preparing are handed on as they are.
+        options: How images are checked and shrunk.
+        files_root: Folder where relative paths start and that `_file` must not leave; None for
+            anywhere, relative paths from the working directory.
+
+    Raises:
+        ImageError: an image cannot be sent; the message names record and file.
+        ConfigError: images are to be shrunk and Pillow is not installed.
+
+    Example:
+        >>> asyncio.run(prepare_records([{"_id": "1", "_url": "https://example.com/boot.jpg"}]))
+        [{'_id': '1', '_url': 'https://example.com/boot.jpg'}]
+    """
+    if not any(map(needs_preparing, records)):
+        return list(records)
+    return await asyncio.to_thread(_prepare_all, records, options, files_root)
+
+
+def _prepare_all(
+    records: Sequence[dict[str, Any]],
+    options: ImageOptions,
+    files_root: str | PathLike[str] | None,
+) -> list[dict[str, Any]]:
+    prepared = []
+    for position, record in enumerate(records, 1):
+        with _naming(_name_of(record, position, len(records))):
+            prepared.append(
+                prepare_record(record, options, files_root) if needs_preparing(record) else record
+            )
+    return prepared
+
+
+def _name_of(record: Mapping[str, Any], position: int, count: int) -> str:
+    id_ = record.get("_id")
+    return f"record {position} of {count}" if id_ is None else f"the record with `_id` {id_!r:.80}"
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Put a name before the message of an ImageError."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+
+
+def _refuse_second_image(record: Mapping[str, Any]) -> None:
+    for field in ("_file", "_base64"):
+        if record.get(field) is not None:
+            raise ImageError(f"stands beside `{field}`; give one of them")
+
+
+def _from_object(image: object, options: ImageOptions) -> bytes:
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        check_size(len(image), options.max_file_bytes)
+        return _from_bytes(bytes(image), options)
+    if isinstance(image, (str, os.PathLike)):
+        raise ImageError(
+            "takes no path or text; a path belongs into `_file`, base64 into `_base64`"
+        )
+    try:
+        from . import _pixels  # noqa: PLC0415 - Pillow is optional
+    except ImportError:
+        raise ImageError(f"encoding pixels needs Pillow: {_INSTALL}") from None
+    return _pixels.encode_object(image, options)
+
+
+def _from_bytes(data: bytes, options: ImageOptions) -> bytes:
+    name = accepted_format(data)
+    try:
+        from . import _pixels  # noqa: PLC0415 - Pillow is optional
+    except ImportError:
+        if options.max_side is not None:
+            raise ConfigError(
+                f"shrinking images needs Pillow: {_INSTALL}; "
+                "with ImageOptions(max_side=None) most formats can be sent without"
+            ) from None
+        if name not in _SENT_UNSEEN:
+            raise ImageError(f"reading {name} needs Pillow: {_INSTALL}") from None
+        return data
+    return _pixels.prepare_bytes(data, name, options)
