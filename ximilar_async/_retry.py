@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 _SERVICE_UNAVAILABLE = 503
+_NUMBER = re.compile(r"[ \t]*[0-9]{1,300}(\.[0-9]*)?[ \t]*")  # more digits may be infinite
 
 
 class FailureClass(Enum):
@@ -113,18 +115,16 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
 
 
 def _seconds(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return float(text) if text is not None and _NUMBER.fullmatch(text) else None
 
 
 def _epoch(text: str | None) -> float | None:
     try:
-        return parsedate_to_datetime(text or "").timestamp()
+        moment = parsedate_to_datetime(text or "")
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
+    # Dates of HTTP are always in GMT (RFC 9110, 5.6.7); one without a zone is not in ours.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def waits(retry: Retry, jitter: Callable[[float], float] = backoff.full_jitter) -> Waits:
