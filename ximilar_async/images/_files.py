@@ -20,7 +20,7 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _ADDRESS: Final = re.compile(r"(https?|ftp|s3|gs|file|data):", re.IGNORECASE)
 
 
-def read_file(name: object, *, root: Path | None, max_bytes: int) -> bytes:
+def read_file(name: object, *, root: str | None, max_bytes: int) -> bytes:
     """Return the content of the file that a record's `_file` names.
 
     Args:
@@ -30,19 +30,21 @@ def read_file(name: object, *, root: Path | None, max_bytes: int) -> bytes:
         max_bytes: Largest file that is read, in bytes.
 
     Raises:
-        ImageError: there is no such file, it may not be read, it is no regular file, it is empty or
-            too large; the message does not name it.
+        ImageError: there is no such file, it may not be read, it is no regular file, or it is too
+            large; the message does not name it.
     """
     path = _path_of(name)
     try:
         if root is None:
             return _read(path, _READ, max_bytes)
         # No link that was put there since the path was resolved.
-        return _read(_inside(path, root.resolve()), _READ | _NO_LINK, max_bytes)
+        return _read(_inside(path, root), _READ | _NO_LINK, max_bytes)
     except FileNotFoundError:
-        start = "the working directory" if root is None else f"the folder {str(root)!r}"
-        reason = "no such file" if path.is_absolute() else f"no such file, seen from {start}"
-        raise ImageError(reason) from None
+        start = "the working directory" if root is None else f"the folder {root!r}"
+        absolute = Path(path).is_absolute()
+        raise ImageError(
+            "no such file" if absolute else f"no such file, seen from {start}"
+        ) from None
     except PermissionError:
         raise ImageError("permission denied") from None
     except UnicodeError:
@@ -51,7 +53,7 @@ def read_file(name: object, *, root: Path | None, max_bytes: int) -> bytes:
         raise ImageError(f"cannot be read: {error.strerror or error}") from None
 
 
-def _path_of(name: object) -> Path:
+def _path_of(name: object) -> str:
     path = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(path, str):
         raise ImageError(f"a path is a string or a Path, not {type(name).__name__}")
@@ -61,21 +63,20 @@ def _path_of(name: object) -> Path:
         raise ImageError("the path has a NUL character in it")
     if path is name and _ADDRESS.match(path):
         raise ImageError("this is an address, not a local path; put it into `_url`")
-    return Path(path)
+    return path
 
 
-def _inside(path: Path, root: Path) -> Path:
+def _inside(path: str, root: str) -> str:
     """Return the path with all links followed, if it lies where it may."""
-    try:
-        found = (root / path).resolve()
-    except RuntimeError:  # Python before 3.13
-        raise ImageError("cannot be read: its symbolic links lead in a circle") from None
-    if not found.is_relative_to(root):
-        raise ImageError(f"lies outside {str(root)!r}, the folder that files may come from")
+    # Path.resolve() would cost more than all the rest of a small image.
+    folder = os.path.realpath(root)
+    found = os.path.realpath(os.path.join(folder, path))  # noqa: PTH118 - see above
+    if not Path(found).is_relative_to(folder):
+        raise ImageError(f"lies outside {folder!r}, the folder that files may come from")
     return found
 
 
-def _read(path: Path, flags: int, max_bytes: int) -> bytes:
+def _read(path: str, flags: int, max_bytes: int) -> bytes:
     descriptor = os.open(path, flags)
     try:
         size = _regular_size(os.fstat(descriptor))

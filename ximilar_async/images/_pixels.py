@@ -60,7 +60,7 @@ _TURNS: Final[Mapping[int, Image.Transpose]] = {
 """What makes an image upright, by its EXIF orientation; 1 is upright."""
 
 _END_OF_JPEG: Final = b"\xff\xd9"
-_REDUCING_GAP: Final = 2.0
+_REDUCING_GAP: Final = 1.5
 """Decode and box-filter down to this multiple of the wanted size, the rest by a good filter."""
 _WHITE: Final = 255.0
 _WHITE_16: Final = 65535.0
@@ -144,7 +144,7 @@ def _check_whole(image: ImageFile, name: str, data: bytes, head: int) -> None:
 
     Of a JPEG only the end tells: damage within the picture is noise to every decoder.
     """
-    if name != "JPEG" or data.find(_END_OF_JPEG, head) < 0:
+    if name != "JPEG" or data.rfind(_END_OF_JPEG, head) < 0:
         image.load()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pybase64
@@ -77,7 +76,7 @@ def prepare_record(
             data = _from_object(image, options)
     elif needs_preparing(prepared):
         file = prepared.pop("_file")
-        root = None if files_root is None else Path(files_root)
+        root = None if files_root is None else os.fspath(files_root)
         with _naming(f"`_file` {str(file)!r:.300}"):
             data = read_file(file, root=root, max_bytes=options.max_file_bytes)
             data = _from_bytes(data, options)
