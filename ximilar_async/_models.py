@@ -270,12 +270,13 @@ def _make_converter() -> Converter:
 _converter = _make_converter()
 
 
-def structure(envelope: dict[str, Any], kind: type[A]) -> A:
-    """Turn a decoded envelope into the method's answer, keeping the envelope as `raw`.
+def structure(envelope: dict[str, Any], kind: type[A], *, raw: Any = None) -> A:
+    """Turn a decoded envelope into the method's answer, keeping what came as `raw`.
 
     Args:
         envelope: The decoded JSON object.
         kind: The answer's class.
+        raw: What came, where it is not the envelope itself.
 
     Raises:
         TypeError, ValueError, KeyError, AttributeError: a field is not of its documented type.
@@ -284,4 +285,4 @@ def structure(envelope: dict[str, Any], kind: type[A]) -> A:
         >>> structure({"status": {"code": 200, "text": "OK"}, "answer_count": 5}, CountAnswer).count
         5
     """
-    return _converter.structure({**envelope, "raw": envelope}, kind)
+    return _converter.structure({**envelope, "raw": envelope if raw is None else raw}, kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -41,6 +41,7 @@ USER_AGENT: Final = f"ximilar-async/{__version__}"
 _REFUSED = 400
 _REDIRECT = 300
 _IMAGE_FIELDS: Final = ("_url", "_base64", "_file", "_image")
+_LISTS: Final = ("answer_records", "skipped_records")
 
 
 @frozen
@@ -140,8 +141,11 @@ def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) ->
         records: The list.
 
     Raises:
-        RecordError: too many or no records, or one lacks its `_id` or image; the message names it.
+        RecordError: no list, too many or no records, or one lacks its `_id` or image; the message
+            names it.
     """
+    if not isinstance(records, (list, tuple)):
+        raise RecordError(f"{endpoint.path}: {name} is {type(records).__name__}, not a list")
     if not records:
         raise RecordError(f"{endpoint.path}: {name} is empty; give at least one record")
     if endpoint.max_records is not None and len(records) > endpoint.max_records:
@@ -228,6 +232,8 @@ def parse_response(endpoint: Endpoint[A], response: Response, target: Target | N
         raise _redirected(response)
     decoded = _decode(response.body)
     code, text = _verdict(decoded)
+    if code is None and _has_lists(decoded):
+        code = response.status  # a 404 may be told by HTTP alone
     if not _is_answer(endpoint, decoded, code):
         worst = code if code is not None and code >= _REFUSED else response.status
         if worst >= _REFUSED:
@@ -257,6 +263,10 @@ def _verdict(decoded: object) -> tuple[int | None, str]:
     return (status if type(status) is int else None), text
 
 
+def _has_lists(decoded: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(decoded, dict) and not decoded.keys().isdisjoint(_LISTS)
+
+
 def _is_answer(endpoint: Endpoint[Any], decoded: object, code: int | None) -> bool:
     """Tell whether a refusing code is in truth an answer about single records."""
     if not isinstance(decoded, dict) or code is None:
@@ -265,19 +275,22 @@ def _is_answer(endpoint: Endpoint[Any], decoded: object, code: int | None) -> bo
         return bool(decoded.get("answer_records"))
     if code not in endpoint.answer_codes:
         return False
-    return not endpoint.needs_lists or "answer_records" in decoded or "skipped_records" in decoded
+    return not endpoint.needs_lists or _has_lists(decoded)
 
 
 def _structure(endpoint: Endpoint[A], decoded: Any, code: int | None, response: Response) -> A:
+    envelope = decoded
     if not endpoint.documented and code is None and decoded is not None:
-        decoded = {"status": {"code": response.status}, "answer": decoded}
-    if not isinstance(decoded, dict):
+        envelope = {"status": {"code": response.status}}
+    elif _has_lists(decoded) and not isinstance(decoded.get("status"), dict):
+        envelope = {**decoded, "status": {"code": code}}
+    if not isinstance(envelope, dict):
         raise AnswerError(
             f"{endpoint.path}: HTTP {response.status} without the documented JSON: "
             f"{_excerpt(response.body) or 'an empty body'}"
         )
     try:
-        return structure(decoded, endpoint.answer)
+        return structure(envelope, endpoint.answer, raw=decoded)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise AnswerError(
             f"{endpoint.path}: not the documented answer: {error!r:.200}", raw=decoded
@@ -285,9 +298,12 @@ def _structure(endpoint: Endpoint[A], decoded: Any, code: int | None, response: 
 
 
 def _redirected(response: Response) -> XimilarError:
-    host = urlsplit(response.headers.get("location", "")).netloc
+    try:
+        host = urlsplit(response.headers.get("location", "")).hostname
+    except ValueError:
+        host = "no address"
     return ConfigError(
-        f"the service redirects (HTTP {response.status}) to {host or 'another path'}; "
+        f"the service redirects (HTTP {response.status}) to {host or 'another path':.100}; "
         "nothing was sent there: set base_url to the address of the service itself"
     )
 

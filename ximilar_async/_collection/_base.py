@@ -140,11 +140,10 @@ class CollectionBase:
                 if isinstance(value, dict) and needs_preparing(value):
                     (prepared,) = await self._prepare([value])
                     fields = {**(fields or {}), name: prepared}
-            elif name in ("records", "query_records") and any(
-                isinstance(record, dict) and needs_preparing(record) for record in value
-            ):
+            elif name in ("records", "query_records"):
                 check_records(endpoint, name, value)
-                fields = {**(fields or {}), name: await self._prepare(value)}
+                if any(needs_preparing(record) for record in value):
+                    fields = {**(fields or {}), name: await self._prepare(value)}
         return await self.call(endpoint, fields, query)
 
     async def _prepare(self, records: Sequence[Record]) -> list[Record]:
