@@ -52,6 +52,7 @@ class Transport(Protocol):
 
         Raises:
             TransportError: no usable answer arrived.
+            OSError: the same, from a transport that knows no errors of ours.
         """
         ...
 
@@ -101,8 +102,10 @@ class AiohttpTransport:
                 allow_redirects=False,
             ) as response:
                 return Response(response.status, response.headers, await _read(response))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise translate(error, request) from None
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+            failure = translate(error, request)
+        # Raised out here: inside the handler aiohttp's error would hang on it as its context.
+        raise failure
 
     async def aclose(self) -> None:
         """Close the pool; may be called twice."""
@@ -163,6 +166,8 @@ def make_tls(tls: object) -> ssl.SSLContext | None:
 
 _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.InvalidURL, ConfigError, "cannot be an address"),
+    (aiohttp.NonHttpUrlClientError, ConfigError, "cannot be an address"),
+    (UnicodeError, ConfigError, "cannot be a host name"),
     (aiohttp.ClientSSLError, TLSError, "TLS failed"),
     (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed"),
     (aiohttp.ClientConnectorDNSError, ConnectError, "the host name cannot be resolved"),
@@ -171,6 +176,8 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (TimeoutError, TimedOutError, "no answer in time"),
     (aiohttp.ServerDisconnectedError, DisconnectedError, "the connection was closed unanswered"),
     (aiohttp.ClientOSError, DisconnectedError, "the connection broke"),
+    (ConnectionRefusedError, ConnectError, "cannot connect"),
+    (ConnectionError, DisconnectedError, "the connection broke"),
     (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off"),
     (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
     (aiohttp.ClientError, TransportError, "the request failed"),
