@@ -71,16 +71,28 @@ class Gate:
         """Keep everybody back for that long: the service asked for it."""
         self._open_at = max(self._open_at, self._clock() + seconds)
 
+    @property
+    def held(self) -> float:
+        """Return for how many more seconds everybody is kept back."""
+        return max(0.0, self._open_at - self._clock())
+
     async def __aenter__(self) -> None:
         await self._slots.acquire()
         try:
-            while (wait := self._open_at - self._clock()) > 0:
-                await self._sleep(wait)
-            if self._limiter is not None:
-                await self._limiter.acquire()
+            await self._pass()
         except BaseException:
             self._slots.release()
             raise
+
+    async def _pass(self) -> None:
+        while True:
+            while wait := self.held:
+                await self._sleep(wait)
+            if self._limiter is None:
+                return
+            await self._limiter.acquire()
+            if not self.held:  # a hold that came while this one queued for the rate counts too
+                return
 
     async def __aexit__(
         self,
