@@ -191,7 +191,7 @@ class Retry:
         base: First ceiling of the backoff, in seconds.
         throttled_base: The same after a 429 or a 503 with Retry-After, in seconds.
         cap: Largest ceiling of the backoff, in seconds.
-        deadline: Longest time for one call with all its waits, in seconds.
+        deadline: No request of a call starts later than this many seconds after its first.
         longest_hint: A `Retry-After` above this many seconds ends the call instead.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import backoff
@@ -15,6 +16,7 @@ from ._gate import Gate, slots
 from ._models import Account, Answer
 from ._protocol import build_request, parse_response
 from ._retry import FailureClass, RetryBudget, classify, waits
+from ._transport import translate
 from .errors import AuthError, ConfigError, XimilarError
 
 if TYPE_CHECKING:
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 
     from ._config import Config, Retry, Target
     from ._endpoints import Endpoint
-    from ._protocol import Request
+    from ._protocol import Request, Response
     from ._transport import Transport
 
 A = TypeVar("A", bound=Answer | Account)
 
 _UNAUTHORIZED = 401
+_SHORTEST_SECRET = 16
 _RETRIED = frozenset({FailureClass.NOT_SENT, FailureClass.DOUBTFUL, FailureClass.THROTTLED})
 
 
@@ -59,7 +62,11 @@ class _Call(Generic[A]):
     request: Request
     trace: Trace
     retry: Retry
+    asked: int
+    """How often the token provider had been asked when this call took its token."""
     refreshed: bool = False
+    give_up_at: float = inf
+    """When the last request may start, by the session's clock."""
 
 
 @define(eq=False)
@@ -82,6 +89,7 @@ class Session:
     _budget: RetryBudget = field(factory=RetryBudget, init=False)
     _gate: Gate | None = field(default=None, init=False)
     _token: str | None = field(default=None, init=False, repr=False)
+    _asked: int = field(default=0, init=False)
     _refreshing: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
     _closed: bool = field(default=False, init=False)
@@ -110,11 +118,13 @@ class Session:
             XimilarError: what the last attempt met.
         """
         self._enter_loop()
-        token = self._token or await self._ask_token()
+        token = self._token or await self._first_token()
         request = build_request(
             self.config.base_url, token, endpoint, target, fields=fields, query=query
         )
-        call = _Call(endpoint, target, request, trace or Trace(), retry or self.config.retry)
+        call = _Call(
+            endpoint, target, request, trace or Trace(), retry or self.config.retry, self._asked
+        )
         try:
             return await self._attempt(call)
         except XimilarError as error:
@@ -131,23 +141,36 @@ class Session:
         await self.transport.aclose()
 
     async def _attempt(self, call: _Call[A]) -> A:
-        gate = self._gate or self._open_gate()
-        async with gate:
-            call.trace.requests += 1
-            sent = self.clock()
-            try:
-                response = await self.transport.send(call.request)
-            finally:
-                call.trace.network += self.clock() - sent
-        answer = parse_response(call.endpoint, response, call.target)
+        async with self._gate or self._open_gate():
+            return await self._exchange(call)
+
+    async def _exchange(self, call: _Call[A]) -> A:
+        self._check_open()
+        response = await self._send(call)
+        answer = _read(call, response)
         self._budget.succeed()
         return answer
+
+    async def _send(self, call: _Call[A]) -> Response:
+        sent = self.clock()
+        if not call.trace.requests:
+            call.give_up_at = sent + call.retry.deadline
+        call.trace.requests += 1
+        try:
+            return await self.transport.send(call.request)
+        except OSError as error:
+            failure = translate(error, call.request)
+        except asyncio.CancelledError:
+            call.trace.doubtful = True  # taking back our request does not stop the service
+            raise
+        finally:
+            call.trace.network += self.clock() - sent
+        raise failure
 
     # --- the retry path, entered only after a first failure -------------------------------------
 
     async def _repeat(self, call: _Call[A], error: XimilarError) -> A:
         """Send again until an answer comes or nothing more may be tried."""
-        give_up_at = self.clock() + call.retry.deadline
         series = waits(call.retry, self.jitter)
         while True:
             call.trace.doubtful = call.trace.doubtful or error.doubtful
@@ -156,24 +179,30 @@ class Session:
                 await self._refresh(call, error)
             else:
                 wait = series.after(error.retry_after, throttled=failure is FailureClass.THROTTLED)
-                if not self._may_repeat(
-                    call, error, failure, too_late=self.clock() + wait > give_up_at
-                ):
-                    if call.trace.retries:
-                        error.add_note(f"gave up after {call.trace.requests} attempts")
-                    raise error
+                if not self._may_repeat(call, error, failure, wait):
+                    raise _given_up(call, error)
                 await self._wait(call, error, wait)
             try:
-                return await self._attempt(call)
+                return await self._attempt_in_time(call)
+            except TimeoutError:
+                raise _given_up(call, error) from None
             except XimilarError as again:
                 error = again
 
+    async def _attempt_in_time(self, call: _Call[A]) -> A:
+        """Attempt once more; TimeoutError if the gate opens after the call's deadline only."""
+        async with asyncio.timeout(call.give_up_at - self.clock()) as waiting:
+            async with self._gate or self._open_gate():
+                waiting.reschedule(None)  # from here on the transport's own timeouts count
+                return await self._exchange(call)
+
     def _may_repeat(
-        self, call: _Call[A], error: XimilarError, failure: FailureClass, *, too_late: bool
+        self, call: _Call[A], error: XimilarError, failure: FailureClass, wait: float
     ) -> bool:
+        held = self._gate.held if self._gate is not None else 0.0
         if (
             failure not in _RETRIED
-            or too_late
+            or self.clock() + max(wait, held) > call.give_up_at
             or call.trace.requests >= call.retry.attempts
             or (error.retry_after or 0.0) > call.retry.longest_hint
         ):
@@ -199,15 +228,23 @@ class Session:
             raise ConfigError(
                 "this client belongs to another event loop; open one Ximilar client per loop"
             )
+        self._check_open()
+
+    def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this client is closed; open a new Ximilar client")
 
     # --- token ----------------------------------------------------------------------------------
 
+    async def _first_token(self) -> str:
+        async with self._refreshing:
+            return self._token or await self._ask_token()
+
     async def _ask_token(self) -> str:
         provider = self.config.token
         token = provider() if callable(provider) else provider
         self._token = check_token(await token if inspect.isawaitable(token) else token)
+        self._asked += 1
         return self._token
 
     async def _refresh(self, call: _Call[A], error: XimilarError) -> None:
@@ -219,11 +256,28 @@ class Session:
         if call.refreshed or not refused or not callable(self.config.token):
             raise error
         call.refreshed = True
-        used = call.request.headers["authorization"]
         async with self._refreshing:
-            if used == f"Token {self._token}":
+            if call.asked == self._asked:
                 await self._ask_token()
-        if used == f"Token {self._token}":
-            raise error
         headers = {**call.request.headers, "authorization": f"Token {self._token}"}
+        if headers == call.request.headers:
+            raise error
         call.request = evolve(call.request, headers=headers)
+
+
+def _read(call: _Call[A], response: Response) -> A:
+    """Read the response; what an error quotes from it never holds the token."""
+    try:
+        return parse_response(call.endpoint, response, call.target)
+    except XimilarError:
+        token = call.request.headers["authorization"].removeprefix("Token ").encode()
+        if len(token) < _SHORTEST_SECRET or token not in response.body:
+            raise
+    response = evolve(response, body=response.body.replace(token, b"***"))
+    return parse_response(call.endpoint, response, call.target)
+
+
+def _given_up(call: _Call[A], error: XimilarError) -> XimilarError:
+    if call.trace.retries:
+        error.add_note(f"gave up after {call.trace.requests} attempts")
+    return error
