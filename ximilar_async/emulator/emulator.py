@@ -15,6 +15,7 @@ from .errors import EmulatorError
 from .fetch import Fetcher
 from .folder import Folder
 from .images import Images
+from .job import Workshop
 from .methods import Context
 from .server import Server
 from .service import Service
@@ -153,9 +154,10 @@ class Emulator:
         """
         if self._parts is not None:
             raise EmulatorError("the emulator is open already")
-        folder, service = await asyncio.to_thread(_open, self._settings, self._extractor)
+        workshop = await asyncio.to_thread(_open, self._settings, self._extractor)
+        service = Service(self._settings, workshop)
         server = Server(service, self._settings.host, self._settings.port)
-        self._parts = _Parts(folder, service, server)
+        self._parts = _Parts(workshop.shelf.folder, service, server)
         try:
             await server.start()
         except BaseException:
@@ -192,15 +194,15 @@ class Emulator:
         return self._parts
 
 
-def _open(settings: Settings, extractor: Extractor | None) -> tuple[Folder | None, Service]:
+def _open(settings: Settings, extractor: Extractor | None) -> Workshop:
     """Do all that touches the disk."""
     extractor = extractor or VisualDescriptor()
     folder = None if settings.path is None else Folder(settings.path)
     try:
         if folder is not None:
             check(folder, extractor)
-        context = _context(settings, extractor, folder)
-        return folder, Service(settings, Shelf(extractor, folder, settings.seed), context)
+        shelf = Shelf(extractor, folder, settings.seed)
+        return Workshop(shelf, _context(settings, extractor, folder))
     except BaseException:
         if folder is not None:
             folder.close()

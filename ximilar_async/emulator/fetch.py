@@ -70,9 +70,9 @@ class Fetcher:
         Raises:
             ImageRefused: the address is not allowed, or no image came from it.
         """
-        if origin(url) not in self.allowed:
-            raise ImageRefused(f"_url: the origin {origin(url)} is not in url_allow")
         try:
+            if origin(url) not in self.allowed:
+                raise ImageRefused(f"_url: the origin {origin(url)} is not in url_allow")
             return self._get(urlsplit(url), time.monotonic() + self.timeout)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, ImageRefused):

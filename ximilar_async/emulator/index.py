@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ import orjson
 from attrs import define, field
 
 from .columns import Columns
+from .errors import EmulatorError
 from .store import MemoryStore
 from .tags import TagIndex, tags_of
 from .vectors import VectorStore
@@ -31,7 +31,7 @@ Document = dict[str, Any]
 
 @define(eq=False)
 class Collection:
-    """The records of one collection; whoever uses it holds its `lock`.
+    """The records of one collection; used by one thread at a time.
 
     Rows are numbered by insertion; a deleted record leaves its row empty until the rows are
     compacted.
@@ -49,7 +49,6 @@ class Collection:
     """What outlives the process."""
     seed: int | None = None
     """Seed of `sample`; None takes the system's entropy."""
-    lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     vectors: VectorStore = field(init=False, repr=False)
     columns: Columns = field(init=False, repr=False)
     _tags: dict[str, TagIndex] = field(factory=dict, init=False, repr=False)
@@ -67,13 +66,13 @@ class Collection:
         return len(self._rows)
 
     def __contains__(self, id_: object) -> bool:
-        return id_ in self._rows
+        return isinstance(id_, str) and id_ in self._rows
 
     def load(self) -> None:
         """Read everything from the store."""
         rows = iter(self.store.rows())
         while some := list(islice(rows, _LOAD_AT_ONCE)):
-            self._append(some)
+            self._append(some, *_unpacked(some, self.dimensions))
 
     def row(self, id_: object) -> int | None:
         """Return the row of a record, or None where there is no such `_id`."""
@@ -118,15 +117,17 @@ class Collection:
             vectors: Their vectors, of shape (records, dimensions).
 
         Raises:
-            EmulatorError: they could not be written; nothing is changed then.
+            EmulatorError: they could not be written, or the vectors are none; nothing is changed
+                then.
         """
-        wire = np.ascontiguousarray(vectors, dtype="<f4")
+        if vectors.shape != (len(documents), self.dimensions) or not np.isfinite(vectors).all():
+            raise EmulatorError(f"the extractor did not give {self.dimensions} finite numbers")
         rows = [
-            (document["_id"], orjson.dumps(document), vector.tobytes())
-            for document, vector in zip(documents, wire, strict=True)
+            (document["_id"], orjson.dumps(document), _packed(vector))
+            for document, vector in zip(documents, vectors, strict=True)
         ]
         self.store.insert(rows)
-        self._append(rows, documents)
+        self._append(rows, documents, vectors)
 
     def replace(self, documents: Sequence[Document]) -> None:
         """Give stored records, told by their `_id`, other fields; their images stay.
@@ -188,28 +189,37 @@ class Collection:
         )
         return index
 
-    def _append(self, rows: Sequence[Row], documents: Sequence[Document] | None = None) -> None:
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f4")
-        self.vectors.append(
-            vectors.reshape(len(rows), self.dimensions).astype(np.float32, copy=False)
-        )
-        for position, (id_, document, _) in enumerate(rows):
+    def _append(
+        self, rows: Sequence[Row], documents: Sequence[Document], vectors: NDArray[np.float32]
+    ) -> None:
+        self.vectors.append(vectors)
+        for (id_, encoded, _), document in zip(rows, documents, strict=True):
             self._rows[id_] = len(self._ids)
             self._ids.append(id_)
-            self._documents.append(document)
-            self.columns.append(documents[position] if documents else orjson.loads(document))
+            self._documents.append(encoded)
+            self.columns.append(document)
 
     def _compact_if_worth_it(self) -> None:
         """Number the rows anew when most are empty: columns and vectors do not shrink."""
         if len(self._ids) < _WORTH_COMPACTING or len(self._rows) * 2 > len(self._ids):
             return
         left = np.flatnonzero(self.vectors.alive).tolist()
-        rows = [(self.id(row), self._documents[row], self.vectors.vector(row)) for row in left]
+        rows = [
+            (self.id(row), self._documents[row], _packed(self.vectors.vector(row))) for row in left
+        ]
         self._ids, self._documents, self._rows = [], [], {}
         self.vectors, self.columns = VectorStore(self.dimensions), Columns()
         self._tags = {}
         for start in range(0, len(rows), _LOAD_AT_ONCE):
             some = rows[start : start + _LOAD_AT_ONCE]
-            self._append(
-                [(id_, data, vector.astype("<f4").tobytes()) for id_, data, vector in some]
-            )
+            self._append(some, *_unpacked(some, self.dimensions))
+
+
+def _packed(vector: NDArray[np.float32]) -> bytes:
+    return vector.astype("<f4", copy=False).tobytes()
+
+
+def _unpacked(rows: Sequence[Row], dimensions: int) -> tuple[list[Document], NDArray[np.float32]]:
+    vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f4")
+    native = vectors.reshape(len(rows), dimensions).astype(np.float32, copy=False)
+    return [orjson.loads(row[1]) for row in rows], native

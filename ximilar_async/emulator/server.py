@@ -12,8 +12,8 @@ from ximilar_async._protocol import Request
 
 from .errors import EmulatorError
 from .faults import Disconnect
-from .service import too_large
 from .settings import MAX_BODY
+from .wire import too_large
 
 if TYPE_CHECKING:
     from ximilar_async._protocol import Response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class Shelf:
-    """The collections of one emulator, in a folder or in memory; safe to use from many threads."""
+    """The collections of one emulator, in a folder or in memory.
+
+    Safe to use from many threads, as long as no two ask for the same collection at a time.
+    """
 
     extractor: Extractor
     """What the vectors of all collections come from."""
@@ -27,7 +29,6 @@ class Shelf:
     seed: int | None = None
     """Seed of each collection's random sample."""
     _open: dict[str, Collection] = field(factory=dict, init=False, repr=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def collection(self, collection_id: str, *, create: bool) -> Collection:
         """Return a collection.
@@ -40,26 +41,27 @@ class Shelf:
         Raises:
             EmulatorError: its file cannot be used.
         """
-        with self._lock:
-            known = self._open.get(collection_id)
-            if known is not None:
-                return known
-            if not create and not self._is_stored(collection_id):
-                return Collection(self.extractor.dimensions)
-            collection = Collection(
-                self.extractor.dimensions, self._store(collection_id), seed=self.seed
-            )
-            collection.load()
-            self._open[collection_id] = collection
-            return collection
+        known = self._open.get(collection_id)
+        if known is not None:
+            return known
+        if not create and not self._is_stored(collection_id):
+            return Collection(self.extractor.dimensions)
+        store = self._store(collection_id)
+        collection = Collection(self.extractor.dimensions, store, seed=self.seed)
+        collection.load()
+        self._open[collection_id] = collection
+        return collection
+
+    def holds(self, collection_id: str, id_: object) -> bool:
+        """Tell whether an open collection holds an `_id` right now."""
+        collection = self._open.get(collection_id)
+        return collection is not None and id_ in collection
 
     def close(self) -> None:
-        """Close all collections, each when nothing works on it any more; may be called twice."""
-        with self._lock:
-            for collection in self._open.values():
-                with collection.lock:
-                    collection.store.close()
-            self._open.clear()
+        """Close all collections; nothing works on them any more. May be called twice."""
+        for collection in self._open.values():
+            collection.store.close()
+        self._open.clear()
 
     def _is_stored(self, collection_id: str) -> bool:
         return self.folder is not None and self.folder.collection(collection_id).exists()

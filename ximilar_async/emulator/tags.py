@@ -57,8 +57,9 @@ def combined(
         >>> combined(np.array([40.0, 40.0]), np.array([2, 0]), np.array([2, 3])).tolist()
         [20.0, 50.0]
     """
-    jaccard = 1.0 - shared / np.maximum(either, 1)
-    return (visual + UNRELATED * jaccard) / 2.0
+    jaccard: NDArray[np.float64] = 1.0 - shared / np.maximum(either, 1)
+    distances: NDArray[np.float64] = (visual + UNRELATED * jaccard) / 2.0
+    return distances
 
 
 def distance(visual: float, query: frozenset[str], tags: frozenset[str]) -> float:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Method: TypeAlias = Callable[[Call], Answer]
 
-__all__ = ["BY_NAME", "CREATING", "Call", "Context"]
+__all__ = ["BY_NAME", "CREATING", "LIGHT", "READING_IMAGES", "Call", "Context"]
 
 BY_NAME: Final[Mapping[str, Method]] = {
     "ping": ping,
@@ -55,3 +55,11 @@ BY_NAME: Final[Mapping[str, Method]] = {
 
 CREATING: Final = frozenset({"insert", "nearDupsInsert"})
 """The methods that bring an unknown collection into being: a convenience of the emulator."""
+
+READING_IMAGES: Final = CREATING | {
+    name for name in BY_NAME if name.startswith("visual") or name in {"range", "nearDuplicates"}
+}
+"""The methods that look at the images of the records in a request."""
+
+LIGHT: Final = frozenset({"ping", "insert", "get", "update", "getRecordCount"})
+"""The methods that look at no more records than the request names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ximilar_async.emulator.folder import Folder
     from ximilar_async.emulator.images import Images
     from ximilar_async.emulator.index import Collection
+
+    Prepared: TypeAlias = NDArray[np.float32] | ImageRefused
+    """What reading an image came to."""
 
 BAD_RECORD = 400
 """Code of a record that cannot be processed whatever the collection holds; the documents name
@@ -56,6 +59,21 @@ class Call:
     """Parameters of the address: `size` and `page`."""
     base: str = "http://localhost"
     """Scheme and host of the address, for links."""
+    prepared: Mapping[int, Prepared] = field(factory=dict)
+    """The images of the body's records that were read beforehand, by the records' `id()`."""
+
+    def vector(self, record: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Return the vector of a record's image.
+
+        Raises:
+            ImageRefused: there is no image, or none that can be read.
+        """
+        prepared = self.prepared.get(id(record))
+        if prepared is None:
+            return self.context.images.vector(record)
+        if isinstance(prepared, ImageRefused):
+            raise ImageRefused(str(prepared))
+        return prepared
 
 
 @frozen
@@ -100,15 +118,14 @@ def resolve(call: Call, record: Mapping[str, Any]) -> Resolved | Verdict:
     """
     sent = without_pixels(record)
     if record.get("_base64") is None:
-        with call.collection.lock:
-            row = call.collection.row(record.get("_id"))
-            if row is not None:
-                document = {**call.collection.document(row), **sent}
-                return Resolved(call.collection.vectors.vector(row), document, stored=True)
+        row = call.collection.row(record.get("_id"))
+        if row is not None:
+            document = {**call.collection.document(row), **sent}
+            return Resolved(call.collection.vectors.vector(row), document, stored=True)
     if record.get("_id") is not None and not has_image(record):
         return NOT_FOUND
     try:
-        return Resolved(call.context.images.vector(record), sent, stored=False)
+        return Resolved(call.vector(record), sent, stored=False)
     except ImageRefused as refused:
         return Verdict(BAD_RECORD, str(refused))
 

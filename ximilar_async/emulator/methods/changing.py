@@ -44,16 +44,15 @@ def update(call: Call) -> Answer:
     done: list[Answer] = []
     skips: list[Answer] = []
     reasons: list[Verdict] = []
-    with call.collection.lock:
-        for record in records:
-            result = _changed(call.collection, record, changed)
-            if isinstance(result, Verdict):
-                skips.append(skipped(record, result))
-                reasons.append(result)
-            else:
-                changed[record["_id"]] = result
-                done.append(project(result, fields))
-        call.collection.replace(list(changed.values()))
+    for record in records:
+        result = _changed(call.collection, record, changed)
+        if isinstance(result, Verdict):
+            skips.append(skipped(record, result))
+            reasons.append(result)
+        else:
+            changed[record["_id"]] = result
+            done.append(project(result, fields))
+    call.collection.replace(list(changed.values()))
     verdict = look_up_verdict(len(done), len(skips), call.context.words)
     wrong = next((reason for reason in reasons if reason != NOT_FOUND), None)
     return records_answer(wrong if wrong and not done else verdict, done, skips)
@@ -81,14 +80,13 @@ def delete(call: Call) -> Answer:
     records = params.records(call.body, most=METHODS["delete"].max_records)
     rows: dict[int, Answer] = {}
     skips = []
-    with call.collection.lock:
-        for record in records:
-            row = call.collection.row(record.get("_id"))
-            if row is None or row in rows:
-                skips.append(skipped(record, id_verdict(record) or NOT_FOUND))
-            else:
-                rows[row] = {"_id": record["_id"]}
-        call.collection.delete(list(rows))
+    for record in records:
+        row = call.collection.row(record.get("_id"))
+        if row is None or row in rows:
+            skips.append(skipped(record, id_verdict(record) or NOT_FOUND))
+        else:
+            rows[row] = {"_id": record["_id"]}
+    call.collection.delete(list(rows))
     verdict = look_up_verdict(len(rows), len(skips), call.context.words, all_done=DELETED)
     return records_answer(verdict, list(rows.values()), skips)
 
@@ -97,8 +95,7 @@ def delete_by_filter(call: Call) -> Answer:
     """Delete the records that a filter lets through (Delete By Filter); `{}` lets all through."""
     condition = params.filter(call.body, required=True)
     fields = params.fields(call.body, "_id")
-    with call.collection.lock:
-        rows = call.collection.matching(condition).tolist()
-        gone = call.collection.project(rows, fields)
-        call.collection.delete(rows)
+    rows = call.collection.matching(condition).tolist()
+    gone = call.collection.project(rows, fields)
+    call.collection.delete(rows)
     return records_answer(OK, gone)

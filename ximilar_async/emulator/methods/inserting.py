@@ -37,94 +37,6 @@ NEAR_DUPLICATE_RADIUS: Final = 5.0
 """Default `radius` (Near Duplicates Insert)."""
 
 
-@frozen
-class _Candidate:
-    """A record on its way in: with the vector of its image, or with what speaks against it."""
-
-    record: Answer
-    vector: NDArray[np.float32] | None = None
-    verdict: Verdict | None = None
-
-
-@define
-class _Batch:
-    """Decides about the records of one insert, one after the other: each sees those before it."""
-
-    collection: Collection
-    fields: Sequence[str]
-    radius: float | None
-    """Distance up to which a record is a near-duplicate; None looks at `_id` alone."""
-    room: int | None
-    """How many records the collection can still take."""
-    documents: list[Answer] = field(factory=list)
-    vectors: list[NDArray[np.float32]] = field(factory=list)
-    skips: list[Answer] = field(factory=list)
-    reasons: list[Verdict] = field(factory=list)
-    _taken: set[str] = field(factory=set)
-
-    def add(self, candidates: Sequence[_Candidate]) -> None:
-        """Decide about all records, in their order."""
-        stored = iter(self._stored_neighbours(candidates))
-        for candidate in candidates:
-            near = next(stored) if candidate.vector is not None else []
-            verdict = self._verdict(candidate)
-            more: dict[str, Any] = {}
-            if verdict is None:
-                near = sorted(
-                    near + list(self._batch_neighbours(candidate)), key=lambda pair: pair[0]
-                )
-                if near:
-                    verdict, more = DUPLICATE, self._neighbours(near)
-                elif self.room is not None and len(self.documents) >= self.room:
-                    verdict = FULL
-            self._note(candidate, verdict, more)
-
-    def _verdict(self, candidate: _Candidate) -> Verdict | None:
-        id_ = candidate.record.get("_id")
-        if isinstance(id_, str) and (id_ in self.collection or id_ in self._taken):
-            return DUPLICATE
-        return candidate.verdict
-
-    def _note(self, candidate: _Candidate, verdict: Verdict | None, more: dict[str, Any]) -> None:
-        # Without a vector the `_id` was taken a moment ago: that is still the answer if it has been
-        # deleted since.
-        if verdict is None and candidate.vector is not None:
-            self.documents.append(without_pixels(candidate.record))
-            self.vectors.append(candidate.vector)
-            self._taken.add(candidate.record["_id"])
-            return
-        verdict = verdict or DUPLICATE
-        self.skips.append(skipped(candidate.record, verdict, **more))
-        self.reasons.append(verdict)
-
-    def _stored_neighbours(
-        self, candidates: Sequence[_Candidate]
-    ) -> Iterator[list[tuple[float, Answer]]]:
-        vectors = [each.vector for each in candidates if each.vector is not None]
-        if self.radius is None or not vectors:
-            yield from ([] for _ in vectors)
-            return
-        for rows, distances in self.collection.vectors.within(np.stack(vectors), self.radius):
-            yield [
-                (float(distance), self.collection.document(int(row)))
-                for row, distance in zip(rows, distances, strict=True)
-            ]
-
-    def _batch_neighbours(self, candidate: _Candidate) -> Iterator[tuple[float, Answer]]:
-        if self.radius is None or candidate.vector is None:
-            return
-        for document, vector in zip(self.documents, self.vectors, strict=True):
-            distance = float(np.linalg.norm(candidate.vector.astype(float) - vector.astype(float)))
-            if distance <= self.radius:
-                yield distance, document
-
-    def _neighbours(self, near: Sequence[tuple[float, Answer]]) -> dict[str, Any]:
-        return {
-            "answer_records": [project(document, self.fields) for _, document in near],
-            "answer_distances": [distance for distance, _ in near],
-        }
-
-
 def insert(call: Call) -> Answer:
     """Insert records whose `_id` is new (Insert).
 
@@ -152,29 +64,112 @@ def _insert(call: Call, fields: Sequence[str], *, radius: float | None) -> Answe
     records = params.records(call.body, most=METHODS["insert"].max_records)
     for name in ("extract_colors", "extract_tags"):  # known to Fashion; nothing is extracted here
         params.flag(call.body, name, default=False)
-    candidates = [_candidate(call, record) for record in records]
-    with call.collection.lock:
-        capacity = call.context.capacity
-        room = None if capacity is None else max(0, capacity - len(call.collection))
-        batch = _Batch(call.collection, fields, radius, room)
-        batch.add(candidates)
-        if batch.documents:
-            call.collection.insert(batch.documents, np.stack(batch.vectors))
+    capacity = call.context.capacity
+    room = None if capacity is None else max(0, capacity - len(call.collection))
+    batch = _Batch(call.collection, fields, radius, room)
+    batch.add([_candidate(call, record) for record in records])
+    if batch.documents:
+        call.collection.insert(batch.documents, np.stack(batch.vectors))
     call.context.account.charge(INSERT * len(batch.documents))
-    verdict = insert_verdict(len(batch.documents), batch.reasons, call.context.words)
-    return records_answer(
-        verdict, [project(document, fields) for document in batch.documents], batch.skips
-    )
+    stored = [project(document, fields) for document in batch.documents]
+    verdict = insert_verdict(len(stored), batch.reasons, call.context.words)
+    return records_answer(verdict, stored, batch.skips)
+
+
+@frozen
+class _Candidate:
+    """A record on its way in: with the vector of its image, or with what speaks against it."""
+
+    record: Answer
+    vector: NDArray[np.float32] | None = None
+    verdict: Verdict | None = None
 
 
 def _candidate(call: Call, record: Answer) -> _Candidate:
     """Get the vector of a record's image, unless its `_id` already speaks against it."""
     wrong = id_verdict(record)
+    if wrong is None and record["_id"] in call.collection:
+        wrong = DUPLICATE
     if wrong is not None:
         return _Candidate(record, verdict=wrong)
-    if record["_id"] in call.collection:
-        return _Candidate(record)
     try:
-        return _Candidate(record, vector=call.context.images.vector(record))
+        return _Candidate(record, vector=call.vector(record))
     except ImageRefused as refused:
         return _Candidate(record, verdict=Verdict(BAD_RECORD, str(refused)))
+
+
+@frozen
+class _Neighbour:
+    """A record that a candidate is too like."""
+
+    distance: float
+    document: Answer
+
+
+@define
+class _Batch:
+    """Decides about the records of one insert, one after the other: each sees those before it."""
+
+    collection: Collection
+    fields: Sequence[str]
+    radius: float | None
+    """Distance up to which a record is a near-duplicate; None looks at `_id` alone."""
+    room: int | None
+    """How many records the collection can still take."""
+    documents: list[Answer] = field(factory=list)
+    """The records to be stored."""
+    vectors: list[NDArray[np.float32]] = field(factory=list)
+    skips: list[Answer] = field(factory=list)
+    reasons: list[Verdict] = field(factory=list)
+    _taken: set[str] = field(factory=set)
+
+    def add(self, candidates: Sequence[_Candidate]) -> None:
+        """Decide about all records, in their order."""
+        stored = self._stored_neighbours(candidates)
+        for candidate in candidates:
+            near = next(stored) if candidate.vector is not None else []
+            if candidate.vector is None or candidate.record["_id"] in self._taken:
+                self._skip(candidate, candidate.verdict or DUPLICATE)
+            elif near := sorted([*near, *self._batch_neighbours(candidate.vector)], key=_distance):
+                self._skip(candidate, DUPLICATE, **self._listed(near))
+            elif self.room is not None and len(self.documents) >= self.room:
+                self._skip(candidate, FULL)
+            else:
+                self._taken.add(candidate.record["_id"])
+                self.documents.append(without_pixels(candidate.record))
+                self.vectors.append(candidate.vector)
+
+    def _skip(self, candidate: _Candidate, verdict: Verdict, **more: Any) -> None:
+        self.skips.append(skipped(candidate.record, verdict, **more))
+        self.reasons.append(verdict)
+
+    def _stored_neighbours(self, candidates: Sequence[_Candidate]) -> Iterator[list[_Neighbour]]:
+        """Yield the stored neighbours of each candidate that has a vector."""
+        vectors = [each.vector for each in candidates if each.vector is not None]
+        if self.radius is None or not vectors:
+            yield from ([] for _ in vectors)
+            return
+        for rows, distances in self.collection.vectors.within(np.stack(vectors), self.radius):
+            yield [
+                _Neighbour(distance, self.collection.document(row))
+                for row, distance in zip(rows.tolist(), distances.tolist(), strict=True)
+            ]
+
+    def _batch_neighbours(self, vector: NDArray[np.float32]) -> Iterator[_Neighbour]:
+        """Yield the neighbours among the records of this request that will be stored."""
+        if self.radius is None:
+            return
+        for document, other in zip(self.documents, self.vectors, strict=True):
+            distance = float(np.linalg.norm(vector.astype(np.float64) - other))
+            if distance <= self.radius:
+                yield _Neighbour(distance, document)
+
+    def _listed(self, near: Sequence[_Neighbour]) -> dict[str, Any]:
+        return {
+            "answer_records": [project(each.document, self.fields) for each in near],
+            "answer_distances": [each.distance for each in near],
+        }
+
+
+def _distance(neighbour: _Neighbour) -> float:
+    return neighbour.distance

@@ -44,14 +44,13 @@ def get(call: Call) -> Answer:
     records = params.records(call.body, most=METHODS["get"].max_records)
     fields = params.fields(call.body, "*")
     rows, skips = [], []
-    with call.collection.lock:
-        for record in records:
-            row = call.collection.row(record.get("_id"))
-            if row is None:
-                skips.append(skipped(record, id_verdict(record) or NOT_FOUND))
-            else:
-                rows.append(row)
-        found = call.collection.project(rows, fields)
+    for record in records:
+        row = call.collection.row(record.get("_id"))
+        if row is None:
+            skips.append(skipped(record, id_verdict(record) or NOT_FOUND))
+        else:
+            rows.append(row)
+    found = call.collection.project(rows, fields)
     return records_answer(look_up_verdict(len(found), len(skips), call.context.words), found, skips)
 
 
@@ -60,9 +59,8 @@ def find(call: Call) -> Answer:
     condition = params.filter(call.body)
     limit = params.whole(call.body, "limit", 10)
     fields = params.fields(call.body, "*")
-    with call.collection.lock:
-        rows = call.collection.matching(condition)[:limit]
-        return records_answer(OK, call.collection.project(rows.tolist(), fields))
+    rows = call.collection.matching(condition)[:limit]
+    return records_answer(OK, call.collection.project(rows.tolist(), fields))
 
 
 def random(call: Call) -> Answer:
@@ -70,9 +68,8 @@ def random(call: Call) -> Answer:
     condition = params.filter(call.body)
     count = params.whole(call.body, "count", 1)
     fields = params.fields(call.body, "*")
-    with call.collection.lock:
-        rows = call.collection.sample(call.collection.matching(condition), count)
-        return records_answer(OK, call.collection.project(rows, fields))
+    rows = call.collection.sample(call.collection.matching(condition), count)
+    return records_answer(OK, call.collection.project(rows, fields))
 
 
 def all_records(call: Call) -> Answer:
@@ -88,11 +85,10 @@ def all_records(call: Call) -> Answer:
     fields = params.fields(call.body, "_id")
     size = _from_url(call, "size")
     page = _from_url(call, "page") or 1
-    with call.collection.lock:
-        rows = call.collection.matching(condition)
-        part = rows if size is None else rows[(page - 1) * size : page * size]
-        records = call.collection.project(part.tolist(), fields)
-        overall = len(call.collection)
+    rows = call.collection.matching(condition)
+    part = rows if size is None else rows[(page - 1) * size : page * size]
+    records = call.collection.project(part.tolist(), fields)
+    overall = len(call.collection)
     more = _output(call, records)
     if size is not None:
         more |= _links(call.base, page, size, len(rows))

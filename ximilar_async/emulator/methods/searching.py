@@ -100,11 +100,10 @@ def all_near_dup_pairs(call: Call) -> Answer:
     condition = params.filter(call.body)
     fields = params.fields(call.body, "_id")
     k = params.whole(call.body, "k", params.UNLIMITED)
-    with call.collection.lock:
-        mask = call.collection.mask(condition)
-        found = call.collection.vectors.pairs(radius, mask)
-        pairs = sorted((distance, first, second) for first, second, distance in found)[:k]
-        records = [call.collection.project(pair[1:], fields) for pair in pairs]
+    mask = call.collection.mask(condition)
+    found = call.collection.vectors.pairs(radius, mask)
+    pairs = sorted((distance, first, second) for first, second, distance in found)[:k]
+    records = [call.collection.project(pair[1:], fields) for pair in pairs]
     distances = [pair[0] for pair in pairs]
     return envelope(OK, answer_pairs=records, answer_distances=distances, answer_count=len(pairs))
 
@@ -120,9 +119,8 @@ def _knn(call: Call, records: Sequence[Answer], *, tags: bool) -> Answer:
     )
     condition, fields = params.filter(call.body), params.fields(call.body, "_id")
     queries = [resolve_query(call, record) for record in records]
-    with call.collection.lock:
-        found = _nearest(call.collection, queries, wanted, call.collection.mask(condition))
-        answer = _answer(call, found, fields, records)
+    found = _nearest(call.collection, queries, wanted, call.collection.mask(condition))
+    answer = _answer(call, found, fields, records)
     call.context.account.charge(sum(query.credits for query in queries))
     return answer
 
@@ -132,11 +130,10 @@ def _within(call: Call, radius: float, fields: Sequence[str], product_field: str
     condition = params.filter(call.body)
     record = params.query_record(call.body)
     query = resolve_query(call, record)
-    with call.collection.lock:
-        mask = call.collection.mask(condition)
-        found = call.collection.vectors.within(query.vector[None, :], radius, mask)[0]
-        found = _one_a_product(call.collection, found, product_field)
-        answer = _answer(call, found, fields, [record])
+    mask = call.collection.mask(condition)
+    found = call.collection.vectors.within(query.vector[None, :], radius, mask)[0]
+    found = _one_a_product(call.collection, found, product_field)
+    answer = _answer(call, found, fields, [record])
     call.context.account.charge(query.credits)
     return answer
 
