@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_transport": frozenset({"errors", "_config", "_protocol"}),
     "_session": VALUES | {"_encoding", "_retry", "_gate", "_protocol", "_transport"},
     "images": frozenset({"errors"}),
-    "_collection": VALUES | {"_encoding", "_protocol", "_session", "images"},
+    "_collection": VALUES | {"_encoding", "_retry", "_protocol", "_session", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
     "bulk": VALUES | {"_encoding", "_retry", "_protocol", "_collection", "images", "sources"},

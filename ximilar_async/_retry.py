@@ -81,6 +81,25 @@ def classify(error: XimilarError) -> FailureClass:
     return FailureClass.DOUBTFUL if error.doubtful else FailureClass.RECORD_FAULT
 
 
+@define
+class Trace:
+    """What one call took; filled in as it goes, for whoever must account for it."""
+
+    requests: int = 0
+    """Requests that were handed to the transport."""
+    doubtful: bool = False
+    """Whether one of them may have been applied without a usable answer."""
+    network: float = 0.0
+    """Seconds between sending and answer, over all attempts."""
+    waited: float = 0.0
+    """Seconds between attempts."""
+
+    @property
+    def retries(self) -> int:
+        """Return how many requests repeated an earlier one."""
+        return max(0, self.requests - 1)
+
+
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return how many seconds the service asks to wait, or None for no hint or a junk one.
 

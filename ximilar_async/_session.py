@@ -15,7 +15,7 @@ from ._config import check_token
 from ._gate import Gate, slots
 from ._models import Account, Answer
 from ._protocol import build_request, parse_response
-from ._retry import FailureClass, RetryBudget, classify, waits
+from ._retry import FailureClass, RetryBudget, Trace, classify, waits
 from ._transport import translate
 from .errors import AuthError, ConfigError, XimilarError
 
@@ -32,25 +32,6 @@ A = TypeVar("A", bound=Answer | Account)
 _UNAUTHORIZED = 401
 _SHORTEST_SECRET = 16
 _RETRIED = frozenset({FailureClass.NOT_SENT, FailureClass.DOUBTFUL, FailureClass.THROTTLED})
-
-
-@define
-class Trace:
-    """What one call took; filled in as it goes, for whoever must account for it."""
-
-    requests: int = 0
-    """Requests that were handed to the transport."""
-    doubtful: bool = False
-    """Whether one of them may have been applied without a usable answer."""
-    network: float = 0.0
-    """Seconds between sending and answer, over all attempts."""
-    waited: float = 0.0
-    """Seconds between attempts."""
-
-    @property
-    def retries(self) -> int:
-        """Return how many requests repeated an earlier one."""
-        return max(0, self.requests - 1)
 
 
 @define

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ximilar_async._config import Retry, Target
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
-    from ximilar_async._session import Session, Trace
+    from ximilar_async._retry import Trace
+    from ximilar_async._session import Session
     from ximilar_async.images import ImageOptions
 
 A = TypeVar("A", bound=Answer | Account)
