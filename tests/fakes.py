@@ -1,0 +1,289 @@
+"""Stand-ins for what lies outside: a scripted transport, virtual time, and a raw TCP peer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import selectors
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+
+import orjson
+from attrs import define, field, frozen
+
+from ximilar_async._protocol import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from types import TracebackType
+
+    from ximilar_async._protocol import Request
+
+T = TypeVar("T")
+
+TOKEN = "canary-7f3a9c41d0b852e6"
+"""The token of all tests: told from everything else wherever it turns up."""
+
+
+def answer(code: int = 200, text: str = "OK", *, http: int = 200, **fields: Any) -> Response:
+    """Return an answer by the documents, with the fields given."""
+    envelope = {"status": {"code": code, "text": text}, "statistics": {"OperationTime": 1}}
+    return Response(http, {}, orjson.dumps({**envelope, **fields}))
+
+
+def refusal(status: int, body: bytes = b"", **headers: str) -> Response:
+    """Return a response of this HTTP status; `retry_after="3"` is the header Retry-After."""
+    return Response(status, {k.replace("_", "-"): v for k, v in headers.items()}, body)
+
+
+# --- a transport without a network --------------------------------------------------------------
+
+Step: TypeAlias = "Response | BaseException | Callable[[Request], Response | Awaitable[Response]]"
+"""What one request meets: a response, an exception, or a function that decides."""
+
+
+@define(eq=False)
+class ScriptedTransport:
+    """Gives each request the next step of a script, and keeps what was sent.
+
+    Args:
+        script: The steps; each request takes one away.
+        then: The step of every request after them; None lets such a request fail the test.
+    """
+
+    script: list[Step] = field(factory=list)
+    then: Step | None = None
+    requests: list[Request] = field(factory=list, init=False)
+    under_way: int = field(default=0, init=False)
+    most_under_way: int = field(default=0, init=False)
+    closed: int = field(default=0, init=False)
+
+    async def send(self, request: Request) -> Response:
+        self.requests.append(request)
+        step = self.script.pop(0) if self.script else self.then
+        assert step is not None, f"request {len(self.requests)} is one more than the script has"
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            return await _take(step, request)
+        finally:
+            self.under_way -= 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the token of each request."""
+        return [
+            request.headers["authorization"].removeprefix("Token ") for request in self.requests
+        ]
+
+    @property
+    def bodies(self) -> list[Any]:
+        """Return the decoded body of each request; None where it had none."""
+        return [orjson.loads(request.body) if request.body else None for request in self.requests]
+
+
+async def _take(step: Step, request: Request) -> Response:
+    if isinstance(step, BaseException):
+        raise step
+    if isinstance(step, Response):
+        return step
+    outcome = step(request)
+    return await outcome if inspect.isawaitable(outcome) else outcome
+
+
+# --- virtual time -------------------------------------------------------------------------------
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Moves its clock instead of waiting when nothing is ready; each turn takes a microsecond."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        assert ready or timeout is not None, "the code under test waits for what never comes"
+        self.now += 1e-6 + (0.0 if ready else max(0.0, timeout or 0.0))
+        return ready
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop whose clock jumps over every wait; `clock()` reads it.
+
+    What goes by the loop's time (sleeping, timeouts, aiolimiter) keeps its real order and takes no
+    time. There is neither network nor thread in it.
+    """
+    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        return runner.run(main)
+
+
+def clock() -> float:
+    """Return the running loop's time, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
+# --- a peer that breaks the rules of HTTP -------------------------------------------------------
+
+
+def http(status: int = 200, body: bytes = b"{}", **headers: str) -> bytes:
+    """Return a well-formed HTTP response; `content_encoding="gzip"` is a header."""
+    lines = [f"HTTP/1.1 {status} Words", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+PONG = http(body=orjson.dumps({"status": {"code": 200, "text": "OK"}, "answer_count": 5}))
+"""A well-formed answer."""
+
+
+@frozen
+class Reply:
+    """What the peer does with one request.
+
+    Args:
+        pieces: What it writes, one after the other.
+        pause: Seconds before each piece but the first.
+        end: "keep" the connection, "close" it, "reset" it, or "hang" without a word.
+    """
+
+    pieces: tuple[bytes, ...] = ()
+    pause: float = 0.0
+    end: str = "keep"
+
+
+CLOSE = Reply(end="close")
+RESET = Reply(end="reset")
+HANG = Reply(end="hang")
+
+
+@frozen
+class Received:
+    """A request as it arrived."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+    """Number of the connection it came on, from 1."""
+
+
+class RawServer:
+    """Listens on loopback, reads HTTP requests and answers each with the next reply as it stands.
+
+    Args:
+        replies: What the requests get; the last is given to all further ones. Bytes are written as
+            they are.
+        after_head: Whether the reply goes out before the request's body was read.
+        tls: The server's context.
+    """
+
+    def __init__(self, *replies: Reply | bytes, after_head: bool = False, tls: Any = None) -> None:
+        self._replies = [Reply((r,)) if isinstance(r, bytes) else r for r in replies]
+        self._after_head = after_head
+        self._tls = tls
+        self._over = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.requests: list[Received] = []
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, ssl=self._tls, limit=2**20
+        )
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.close()
+        self._over.set()
+        for writer in self._writers:
+            writer.transport.abort()
+        while self._writers:
+            await asyncio.sleep(0)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        self.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # the client left
+            await self._converse(reader, writer, self.connections)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        self._writers.discard(writer)
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
+    ) -> None:
+        while True:
+            line, headers = await _read_head(reader)
+            body = b"" if self._after_head else await _read_body(reader, headers)
+            self.requests.append(Received(line, headers, body, connection))
+            reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
+            await _write(writer, reply.pieces, reply.pause)
+            if reply.end == "hang":
+                await self._over.wait()
+            if reply.end == "reset":
+                _reset(writer)
+            if reply.end != "keep":
+                return
+
+
+async def _read_head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    fields = (line.split(":", 1) for line in head[1:] if line)
+    return head[0], {name.strip().lower(): value.strip() for name, value in fields}
+
+
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return body
+
+
+async def _write(writer: asyncio.StreamWriter, pieces: Iterable[bytes], pause: float) -> None:
+    for number, piece in enumerate(pieces):
+        if number:
+            await asyncio.sleep(pause)
+        writer.write(piece)
+        await writer.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a RST instead of a FIN."""
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
