@@ -1,0 +1,236 @@
+"""Records to JSON: nothing changes silently on the way, and what cannot travel is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import json
+import uuid
+from math import inf, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ximilar_async._encoding import EncodedRecord, encode_body, encode_record
+from ximilar_async.errors import RecordError
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    UNKNOWN = nan
+
+
+class Name(enum.StrEnum):
+    PRICE = "price"
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+@dataclasses.dataclass
+class Item:
+    price: float
+
+
+def nested(levels: int) -> Any:
+    """Return a body with so many lists in each other."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return {"a": value}
+
+
+def cyclic_list() -> Any:
+    values: list[Any] = [1]
+    values.append(values)
+    return values
+
+
+def cyclic_dict() -> Any:
+    record: dict[str, Any] = {"price": 1}
+    record["self"] = record
+    return record
+
+
+NO_JSON_FORM: dict[str, tuple[Any, str]] = {
+    "NaN": ({"records": [{"_id": "1"}, {"price": nan}]}, r"records\[1\].price is nan, .* cannot"),
+    "infinity": ({"a": {"b": [0, inf]}}, r"a.b\[1\] is inf, which JSON cannot carry"),
+    "minus infinity": ({"a": -inf}, "a is -inf"),
+    "2**64": ({"a": 2**64}, "a is an integer beyond 64 bits"),
+    "-2**63-1": ({"a": -(2**63) - 1}, "a is an integer beyond 64 bits"),
+    "lone surrogate": ({"records": [{"name": "a\ud800"}]}, r"records\[0\].name has a lone surr"),
+    "surrogate in a key": ({"a": [{"\udfff": 1}]}, r"a\[0\] key has a lone surrogate"),
+    "integer key": ({"a": {1: 2}}, "a has the key 1, which is no plain string"),
+    "key of the body": ({1: 2}, "the value has the key 1"),
+    "None as key": ({"a": [{None: 2}]}, r"a\[0\] has the key None"),
+    "enum as key": ({"a": {Name.PRICE: 2}}, "a has the key <Name.PRICE: 'price'>"),
+    "datetime": ({"a": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "a is datetime, .*"),
+    "date": ({"records": [{"day": dt.date(2026, 1, 1)}]}, r"records\[0\].day is date, "),
+    "time": ({"a": dt.time(1)}, "a is time"),
+    "bytes": ({"a": {"b": b"x"}}, "a.b is bytes, which has no JSON form; convert it first"),
+    "set": ({"a": {"x"}}, "a is set"),
+    "Decimal": ({"a": decimal.Decimal("1.5")}, "a is Decimal"),
+    "complex": ({"a": 1j}, "a is complex"),
+    "object": ({"a": object()}, "a is object"),
+    "dataclass": ({"a": [Item(nan)]}, r"a\[0\] is Item, which has no JSON form"),
+    "class": ({"a": EncodedRecord}, "a is type"),
+    "numpy float": ({"a": [np.float64(1.5)]}, r"a\[0\] is float64, .* convert it first"),
+    "numpy integer": ({"a": np.int64(1)}, "a is int64"),
+    "numpy array": ({"a": np.zeros(2)}, "a is ndarray"),
+    "named tuple": ({"a": Point(1, 2)}, "a is Point"),
+    "enum of a NaN": ({"a": Colour.UNKNOWN}, "a is nan"),
+    "deep nesting": (nested(255), r"a(\[0\])+.*… is nested deeper than 254 levels"),
+    "very deep nesting": (nested(5000), "is nested deeper than"),
+    "cyclic list": ({"a": cyclic_list()}, r"a\[1\]\[1\].*… is nested deeper than"),
+    "cyclic dict": ({"records": [cyclic_dict()]}, r"records\[0\].self.self.*… is nested deeper"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), NO_JSON_FORM.values(), ids=list(NO_JSON_FORM))
+def test_what_json_cannot_carry_is_refused_by_its_path(body: Any, words: str) -> None:
+    """A value that would change or fail on the way is refused, and the message says where it is."""
+    with pytest.raises(RecordError, match=words) as caught:
+        encode_body(body)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -(2**63),
+        2**64 - 1,
+        1.5,
+        -0.0,
+        5e-324,
+        1.7976931348623157e308,
+        "",
+        "é€😀\0",
+        [],
+    ],
+)
+def test_values_arrive_as_they_left(value: Any) -> None:
+    """Values that JSON has arrive as they are, to the last bit, beside a null too."""
+    wire = encode_body({"a": value, "n": None})
+    assert json.loads(wire) == {"a": value, "n": None}
+    assert repr(json.loads(wire)["a"]) == repr(value)
+
+
+@pytest.mark.parametrize("with_null", [False, True])
+def test_types_with_one_meaning_travel_as_it(*, with_null: bool) -> None:
+    """Tuples, enums, UUIDs and subclasses of dict, list and str are sent as what they stand for."""
+
+    class Shop(dict[str, Any]):
+        pass
+
+    id_ = uuid.UUID(int=5)
+    body = {
+        "t": (1, "2"),
+        "e": Colour.RED,
+        "s": Name.PRICE,
+        "u": id_,
+        "d": Shop(a=1),
+        "n": None if with_null else 0,
+    }
+    assert json.loads(encode_body(body)) == {
+        "t": [1, "2"],
+        "e": "red",
+        "s": "price",
+        "u": str(id_),
+        "d": {"a": 1},
+        "n": body["n"],
+    }
+
+
+@pytest.mark.parametrize("levels", [1, 200, 250, 253])
+@pytest.mark.parametrize("null", [{}, {"n": None}], ids=["plain", "beside a null"])
+def test_nesting_up_to_the_bound_is_taken(levels: int, null: dict[str, Any]) -> None:
+    """How deep a record may be does not depend on whether there is a null in it."""
+    body = nested(levels) | null
+    assert json.loads(encode_body(body)) == body
+
+
+def test_the_word_null_in_a_text_is_no_null() -> None:
+    """A text that contains "null" is no reason to refuse anything."""
+    assert encode_body({"a": "null", "b": ["nullable"]}) == b'{"a":"null","b":["nullable"]}'
+
+
+def test_a_null_that_was_nan_is_told_from_a_null() -> None:
+    """In `update` null removes a field, so a NaN beside a wanted null must not become one."""
+    with pytest.raises(RecordError, match=r"records\[0\].price is nan"):
+        encode_body({"records": [{"_id": "1", "sale": None, "price": nan}]})
+
+
+def test_an_encoded_record_goes_into_a_body_byte_for_byte() -> None:
+    """A record that was encoded once is not encoded again, wherever it stands."""
+    record = encode_record({"_id": "1", "price": 2.50, "n": None})
+    assert (record.id, record.wire) == ("1", b'{"_id":"1","price":2.5,"n":null}')
+    assert encode_body({"records": [record, {"_id": "2"}], "radius": None}) == (
+        b'{"records":[{"_id":"1","price":2.5,"n":null},{"_id":"2"}],"radius":null}'
+    )
+
+
+def test_an_encoded_record_shows_no_content() -> None:
+    """The repr is short whatever the record holds: it may be an image of megabytes."""
+    assert repr(encode_record({"_id": "1", "_base64": "A" * 10**6})) == "EncodedRecord(id='1')"
+
+
+def test_the_record_given_is_not_changed() -> None:
+    """Encoding reads and never writes."""
+    record = {"_id": "1", "tags": ["a"], "size": {"x": None}}
+    encode_record(record)
+    assert record == {"_id": "1", "tags": ["a"], "size": {"x": None}}
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_every_json_value_survives(body: dict[str, Any]) -> None:
+    """Whatever JSON can say comes out of the wire form as it went in."""
+    assert orjson.loads(encode_body(body)) == body
+
+
+ODD = st.recursive(
+    JSON
+    | st.floats()
+    | st.integers()
+    | st.text(st.characters(categories=["Cs", "Lu"]))
+    | st.binary()
+    | st.datetimes()
+    | st.decimals(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=3)
+        | st.tuples(inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), ODD, max_size=3))
+def test_what_cannot_survive_is_refused(body: dict[str, Any]) -> None:
+    """Anything at all either comes out as it went in or is refused: nothing is changed silently."""
+    try:
+        wire = encode_body(body)
+    except RecordError:
+        return
+    assert orjson.loads(wire) == orjson.loads(json.dumps(body, allow_nan=False))
