@@ -154,6 +154,7 @@ def waits(retry: Retry, jitter: Callable[[float], float] = backoff.full_jitter) 
         jitter: Draws a wait between 0 and its argument.
 
     Example:
+        >>> from ximilar_async._config import Retry
         >>> waits(Retry(base=1, cap=3), jitter=lambda ceiling: ceiling).after(None, throttled=False)
         1.0
     """

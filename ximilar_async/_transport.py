@@ -193,6 +193,7 @@ def translate(error: BaseException, request: Request) -> XimilarError:
         request: The request it was raised for; only its host is named.
 
     Example:
+        >>> from ximilar_async._protocol import Request
         >>> translate(TimeoutError(), Request("GET", "http://localhost:1/v2/ping", {}))
         TimedOutError('localhost:1: no answer in time')
     """
