@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ximilar_async._encoding import encode_record
-from ximilar_async.bulk._batching import Batch, Batcher
-from ximilar_async.bulk._ledger import Item
+from ximilar_async.bulk._batching import Batcher
+from ximilar_async.bulk._item import Batch, Item
 from ximilar_async.sources import Entry
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from scripted import ScriptedService, answer, lost
 
@@ -52,8 +54,6 @@ async def slowly(items: list[Any]) -> AsyncIterator[Any]:
 @pytest.mark.parametrize("kind", ["list", "generator", "async generator", "tuple", "file"])
 async def test_every_kind_of_input_is_taken(kind: str, tmp_path: Path) -> None:
     """List, iterable, async iterable and JSONL file bring the same records in."""
-    import orjson  # noqa: PLC0415 - only one kind needs it
-
     path = tmp_path / "catalog.jsonl"
     path.write_bytes(b"\n".join(orjson.dumps(record) for record in records(37)))
     inputs: dict[str, Any] = {
@@ -176,8 +176,8 @@ async def test_records_in_neither_list_are_looked_up() -> None:
     assert report.anomalies == {"id in neither list": 3}
 
 
-async def test_an_outage_stops_the_run_and_fails_only_what_was_sent() -> None:
-    """When request after request fails the run ends with a report, not with a million failures."""
+async def test_an_outage_stops_the_run_and_fails_nothing() -> None:
+    """When the service is gone the run probes, then ends; what never left is not attempted."""
     dead = False
 
     def script(_: str, __: dict[str, Any]) -> Fault | None:
@@ -187,13 +187,126 @@ async def test_an_outage_stops_the_run_and_fails_only_what_was_sent() -> None:
 
     service = ScriptedService(script)
     with pytest.raises(BulkAborted, match="cannot connect") as caught:
-        await bulk.insert(collection_of(service), iter(records(5000)))
+        await bulk.insert(
+            collection_of(service),
+            iter(records(5000)),
+            options=bulk.Options(retry=Retry(base=0.02, deadline=0.2)),
+        )
     report = caught.value.report
     assert report.stop is Stop.OUTAGE
     assert report.exit_code == 5
     assert report.inserted == len(service.stored)
     assert report.read == sum(report.counts.values()) < 5000
-    assert 40 <= report.failed <= 200
+    assert report.failed == 0
+    assert report.not_attempted == report.read - report.inserted > 0
+    assert len(service.requests) <= 5 + 16 + 10
+
+
+async def test_an_outage_that_ends_costs_nothing_but_time() -> None:
+    """Records wait out an outage; when it ends every one of them is inserted."""
+    outage = iter([None] * 5 + [1] * 30)
+
+    def script(method: str, _: dict[str, Any]) -> Fault | None:
+        gone = method == "insert" and next(outage, None)
+        return ConnectError("localhost:1: cannot connect (Connection refused)") if gone else None
+
+    service = ScriptedService(script)
+    options = bulk.Options(retry=Retry(attempts=2, base=0.0005, cap=0.002))
+    report = await bulk.insert(collection_of(service), records(200), options=options)
+    check(report, 200, inserted=200)
+    assert report.requests == 20 + 30
+
+
+async def test_a_storm_of_503_is_ridden_out_with_few_requests() -> None:
+    """30 % failures: every record is decided, with at most 1.5 requests for each needed."""
+    dice = random.Random(5)
+
+    def script(method: str, _: dict[str, Any]) -> Fault | None:
+        bad = method == "insert" and dice.random() < 0.3
+        return answer(503, "overloaded", http=503) if bad else None
+
+    service = ScriptedService(script)
+    options = bulk.Options(retry=Retry(attempts=8, base=0.001, cap=0.01))
+    report = await bulk.insert(collection_of(service), records(3000), options=options)
+    check(report, 3000, inserted=3000)
+    assert report.requests <= 1.5 * 300
+
+
+async def test_throttling_is_no_outage() -> None:
+    """429 says that the service is there: the run slows down and goes on."""
+    throttled = iter(range(40))
+
+    def script(method: str, _: dict[str, Any]) -> Fault | None:
+        slow = method == "insert" and next(throttled, None) is not None
+        return answer(429, "slow down", http=429) if slow else None
+
+    service = ScriptedService(script)
+    options = bulk.Options(retry=Retry(attempts=50, base=0, throttled_base=0))
+    check(
+        await bulk.insert(collection_of(service), records(100), options=options), 100, inserted=100
+    )
+
+
+@pytest.mark.parametrize("kind", ["500", "time-out"])
+async def test_a_record_that_breaks_its_request_every_time_is_isolated(kind: str) -> None:
+    """Poison: a batch that fails twice while others succeed is bisected; the others go in."""
+
+    def script(method: str, body: dict[str, Any]) -> Fault | None:
+        if method != "insert" or all(record["_id"] != "13" for record in body["records"]):
+            return None
+        return answer(500, "internal error", http=500) if kind == "500" else lost()
+
+    service = ScriptedService(script)
+    options = bulk.Options(retry=Retry(attempts=6, base=0.001, cap=0.01), workers=2)
+    report = await bulk.insert(collection_of(service), records(200), options=options)
+    check(report, 200, inserted=199, failed=1)
+    assert report.samples[Outcome.FAILED][0].id == "13"
+
+
+async def test_the_same_id_is_never_under_way_twice() -> None:
+    """A repeated id waits for the first one's outcome, across all requests."""
+    under_way: set[str] = set()
+
+    class Watching(ScriptedService):
+        async def send(self, request: Any) -> Any:
+            ids = {record["_id"] for record in orjson.loads(request.body)["records"]}
+            assert not ids & under_way
+            under_way.update(ids)
+            try:
+                return await super().send(request)
+            finally:
+                under_way.difference_update(ids)
+
+    dice = random.Random(3)
+    many = [records(1, start=dice.randrange(30))[0] for _ in range(600)]
+    service = Watching(delay=0.001)
+    report = await bulk.insert(collection_of(service), many, options=bulk.Options(workers=8))
+    assert report.read == 600 == sum(report.counts.values())
+    assert report.inserted == len(service.stored) == len({record["_id"] for record in many})
+
+
+async def test_abort_ends_at_once_and_says_what_is_unconfirmed() -> None:
+    """A request that is given up may have been applied: its records are failed, unconfirmed."""
+    service = ScriptedService(delay=3600)
+    job = bulk.insert(collection_of(service), records(95), options=bulk.Options(workers=2))
+    async with job:
+        while service.under_way < 2:
+            await asyncio.sleep(0)
+        job.abort()
+    report = await job
+    check(report, 95, failed=20, not_attempted=75)
+    assert all("unconfirmed" in sample.reason for sample in report.samples[Outcome.FAILED])
+
+
+async def test_stop_with_a_grace_gives_up_what_does_not_end() -> None:
+    """After the grace the requests that still hang are given up."""
+    service = ScriptedService(delay=3600)
+    job = bulk.insert(collection_of(service), records(30), options=bulk.Options(workers=1))
+    async with job:
+        while service.under_way < 1:
+            await asyncio.sleep(0)
+        job.stop(grace=0.01)
+    check(await job, 30, failed=10, not_attempted=20)
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
+
+from ._item import Batch
 
 if TYPE_CHECKING:
-    from ._ledger import Item
-
-
-@frozen
-class Batch:
-    """Records that travel in one request; no two have the same `_id`."""
-
-    items: tuple[Item, ...]
-
-    def halves(self) -> tuple[Batch, Batch]:
-        """Return the batch cut in two, to find the record that a whole request is refused for."""
-        middle = len(self.items) // 2
-        return Batch(self.items[:middle]), Batch(self.items[middle:])
+    from ._item import Item
 
 
 @define

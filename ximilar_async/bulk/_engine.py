@@ -1,51 +1,56 @@
-"""The engine: one reader, a bounded queue of batches, a few workers, one ledger.
+"""The engine: one reader, a bounded queue, a few workers, a scheduler, one ledger.
 
     source → prepare → batch → gate, session, transport → reconcile → ledger → report
+                         ↑                                     |
+                         └──── schedule: what is sent again ───┘
 
-Reading pauses while too many bytes are pending. Whatever happens, the ledger is closed at the end:
-every record that was read has one outcome.
+What fails leaves its worker's hands: it waits in the schedule and joins fresh records when it is
+due. Reading pauses while too many bytes are pending. Whatever happens, the ledger is closed at the
+end: every record that was read has one outcome.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from contextlib import aclosing
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from ximilar_async.errors import BulkAborted, RecordError, SourceError
+from ximilar_async.errors import BulkAborted, SourceError
 
-from ._batching import Batcher
+from ._intake import Intake
+from ._item import Batch, LookUp
 from ._ledger import Ledger
+from ._listeners import Listeners
 from ._outcomes import Outcome
 from ._prepare import Preparer
 from ._reconcile import Verdict
 from ._report import Report, Stop
-from ._sender import Sender
+from ._sender import Sender, unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ximilar_async._collection import Collection
-    from ximilar_async._encoding import EncodedRecord
-    from ximilar_async.sources import Chunk, Source
+    from ximilar_async.sources import Source
 
-    from ._batching import Batch
-    from ._ledger import Item
+    from ._item import Item, Work
     from ._operations import Operation
     from ._options import Options
-    from ._outcomes import Result
 
-_PREPARED_AHEAD = 3
-"""Parts whose images are read at once; more would only queue for the same cores."""
-
-_PROGRESS_EVERY = 0.25
+_PROGRESS_EVERY: Final = 0.25
 """Seconds between two calls of `progress`."""
 
-_Prepared = tuple["list[Item]", "list[EncodedRecord | RecordError]"]
+_LOOK_UP: Final = 10
+"""Records in doubt that are looked up at once ("max 10 records per request")."""
+
+_QUIET: Final = 0.25
+"""Longest time between two looks of the scheduler, in seconds."""
+
+_KEEPS_DOUBTS: Final = frozenset({Stop.ASKED, Stop.CAPACITY, Stop.CALLBACK})
+"""Stops after which the service can still be asked what became of records in doubt."""
 
 
 @define(eq=False)
@@ -63,34 +68,51 @@ class Engine:
     collection: Collection
     source: Source
     options: Options
+    listeners: Listeners = field(init=False)
+    """Who is told what."""
     _ledger: Ledger = field(init=False)
     _sender: Sender = field(init=False)
-    _preparer: Preparer = field(init=False)
-    _batcher: Batcher = field(init=False)
-    _queue: asyncio.Queue[Batch | None] = field(init=False)
-    _ahead: deque[asyncio.Task[_Prepared]] = field(factory=deque, init=False)
-    _room: asyncio.Event = field(factory=asyncio.Event, init=False)
+    _intake: Intake = field(init=False)
+    _queue: asyncio.Queue[Work | None] = field(init=False)
+    _wake: asyncio.Event = field(factory=asyncio.Event, init=False)
     _reader: asyncio.Task[None] | None = field(default=None, init=False)
-    _batch_began: float = field(default=0.0, init=False)
     _started: float = field(factory=time.monotonic, init=False)
     _ended: float | None = field(default=None, init=False)
     _stop: Stop | None = field(default=None, init=False)
     _stop_reason: str = field(default="", init=False)
     _halted: bool = field(default=False, init=False)
+    _busy: int = field(default=0, init=False)
+    _running: asyncio.Task[None] | None = field(default=None, init=False)
     _cause: Exception | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
-        self._ledger = Ledger(None if options.on_result is None else self._notify)
-        self._sender = Sender(self.operation, self.collection, self._ledger, self.halt)
-        self._preparer = Preparer(
+        self.listeners = Listeners(options.on_result, options.progress, self.halt)
+        self._ledger = Ledger(self.listeners, self._on_settled)
+        self._queue = asyncio.Queue(self.workers)
+        self._sender = Sender(
+            self.operation,
+            self.collection,
+            self._ledger,
+            options.retry,
+            time.monotonic,
+            self.halt,
+        )
+        preparer = Preparer(
             options.images,
             options.files_root or self.source.files_root,
             self.operation,
             options.max_batch_bytes,
         )
-        self._batcher = Batcher(options.batch_size, options.max_batch_bytes)
-        self._queue = asyncio.Queue(self.workers)
+        self._intake = Intake(
+            self.source,
+            options,
+            preparer,
+            self._ledger,
+            self._queue,
+            time.monotonic,
+            self.listeners.wait_for_room,
+        )
 
     @property
     def workers(self) -> int:
@@ -104,22 +126,33 @@ class Engine:
             BulkAborted: the run had to stop; it carries the report.
         """
         self._started = time.monotonic()
+        self._running = asyncio.create_task(self._pipeline())
         try:
-            await self._pipeline()
+            await asyncio.wait({self._running})
         finally:
+            self._running.cancel()
             self._ledger.close(self._stop_reason or "the run was cancelled")
             self._ended = time.monotonic()
-        self._tell_progress()
+            self.listeners.end()
+        if not self._running.cancelled():
+            self._running.result()
+        self.listeners.tell_progress(self.report)
         report = self.report()
         if self._stop not in (None, Stop.ASKED):
-            raise BulkAborted(report.summary(), report) from self._cause
+            raise BulkAborted(report.summary(), report) from self._cause or self.listeners.failure
         return report
+
+    def abort(self, reason: str) -> None:
+        """End the run at once: requests under way are cancelled, and count as unconfirmed."""
+        self.halt(Stop.ASKED, reason)
+        if self._running is not None:
+            self._running.cancel()
 
     def halt(self, stop: Stop, reason: str) -> None:
         """End the run early: what is under way is finished, nothing new is sent."""
         self._note_stop(stop, reason)
         self._halted = True
-        self._room.set()
+        self._wake.set()
         if self._reader is not None:
             self._reader.cancel()
 
@@ -142,133 +175,156 @@ class Engine:
 
     async def _pipeline(self) -> None:
         async with asyncio.TaskGroup() as helpers:
-            running = [helpers.create_task(self._flush_by_age())]
-            if self.options.progress is not None:
-                running.append(helpers.create_task(self._tick()))
+            ticker = helpers.create_task(self._tick())
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self.workers):
                         group.create_task(self._work())
-                    self._reader = group.create_task(self._read())
-                    await asyncio.wait({self._reader})  # cancelled, it is a stop and no failure
+                    self._reader = reader = group.create_task(self._read())
+                    if self._halted:
+                        reader.cancel()
+                    await self._schedule(reader)
                     for _ in range(self.workers):
                         await self._queue.put(None)
             finally:
-                for helper in running:
-                    helper.cancel()
-
-    # --- reading --------------------------------------------------------------------------------
+                ticker.cancel()
 
     async def _read(self) -> None:
         try:
-            await self._read_chunks()
+            await self._intake.read()
         except SourceError as error:
             self._note_stop(Stop.SOURCE, str(error))
         except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
             self._cause = error
             self._note_stop(Stop.SOURCE, f"{self.source.name} raised {error!r}")
         finally:
+            self._wake.set()
+
+    # --- the scheduler --------------------------------------------------------------------------
+
+    async def _schedule(self, reader: asyncio.Task[None]) -> None:
+        """Bring back what is due, look up what is in doubt, and see when everything is decided."""
+        while not self._is_finished(reader):
+            now = time.monotonic()
             if self._halted:
-                for task in self._ahead:
-                    task.cancel()
-        while self._ahead:
-            await self._pack(await self._ahead.popleft())
-        await self._dispatch(self._batcher.flush())
+                await asyncio.wait({reader})
+                await self._release_all()
+            else:
+                await self._bring_back(self._sender.schedule.due(now))
+                await self._settle_down(reader, now)
+            if not self._is_finished(reader):
+                await self._sleep(self._sender.schedule.wait(now))
 
-    async def _read_chunks(self) -> None:
-        left = self.options.max_records
-        async with aclosing(self.source.chunks()) as chunks:
-            async for chunk in chunks:
-                part = chunk if left is None else chunk[:left]
-                await self._take(part)
-                if left is not None:
-                    left -= len(part)
-                    if left <= 0:
-                        return
+    def _is_finished(self, reader: asyncio.Task[None]) -> bool:
+        """Tell whether nothing is left to do; after a stop the ledger closes what is open."""
+        if not self._halted:
+            return reader.done() and not self._ledger.open
+        waiting = self._sender.schedule or self._sender.doubts or self._busy
+        return reader.done() and self._queue.empty() and not waiting
 
-    async def _take(self, chunk: Chunk) -> None:
-        """Admit a chunk's records and have them prepared, in order, a batch's worth at a time."""
-        items = [self._ledger.admit(entry) for entry in chunk]
-        size = self.options.batch_size
-        for start in range(0, len(items), size):
-            part = items[start : start + size]
-            if not self._ahead and not self._preparer.has_work(part):
-                await self._pack((part, self._preparer.prepare_now(part)))
-                continue
-            self._ahead.append(asyncio.create_task(self._prepare(part)))
-            if len(self._ahead) > _PREPARED_AHEAD:
-                await self._pack(await self._ahead.popleft())
+    async def _sleep(self, seconds: float | None) -> None:
+        limit = min(_QUIET, self.options.flush_after, _QUIET if seconds is None else seconds)
+        if limit > 0 and not self._wake.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self._wake.wait()
+        self._wake.clear()
 
-    async def _prepare(self, items: list[Item]) -> _Prepared:
-        return items, await self._preparer.prepare(items)
-
-    async def _pack(self, prepared: _Prepared) -> None:
-        """Put prepared records into batches and settle those that cannot be sent."""
-        for item, encoded in zip(*prepared, strict=True):
-            if isinstance(encoded, RecordError):
-                self._ledger.settle(item, Verdict(Outcome.REJECTED, str(encoded)))
-                continue
-            self._ledger.prepared(item, encoded)
-            if not len(self._batcher):
-                self._batch_began = time.monotonic()
-            await self._dispatch(self._batcher.add(item))
-        while self._ledger.pending_bytes > self.options.max_pending_bytes and not self._halted:
-            await self._dispatch(self._batcher.flush())
-            self._room.clear()
-            await self._room.wait()
-
-    async def _dispatch(self, batches: Sequence[Batch]) -> None:
+    async def _bring_back(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            await self._queue.put(batch)
+            if batch.isolated:
+                await self._queue.put(batch)
+            else:
+                for item in batch.items:
+                    await self._intake.add(item)
 
-    # --- sending --------------------------------------------------------------------------------
+    async def _settle_down(self, reader: asyncio.Task[None], now: float) -> None:
+        """Send half-filled batches that nothing will fill, and look up what is left in doubt."""
+        sender, ledger = self._sender, self._ledger
+        if reader.done():
+            await self._intake.flush()
+        else:
+            self._intake.flush_old(now)
+        at_end = reader.done() and ledger.open == len(sender.doubts)
+        while len(sender.doubts) >= _LOOK_UP or (at_end and sender.doubts):
+            await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
+            del sender.doubts[:_LOOK_UP]
+
+    # --- the workers ----------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        while (batch := await self._queue.get()) is not None:
-            if self._halted or self.options.dry_run:
-                reason = self._stop_reason or "dry run"
-                for item in batch.items:
-                    self._ledger.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
-            else:
-                await self._sender.send(batch)
-            self._room.set()
+        while (work := await self._queue.get()) is not None:
+            self._busy += 1
+            try:
+                await self._treat(work)
+            finally:
+                self._busy -= 1
+            self._intake.room.set()
+            sender = self._sender
+            if self._halted or sender.schedule or sender.doubts or not self._ledger.open:
+                self._wake.set()
+            await self.listeners.wait_for_room()
 
-    async def _flush_by_age(self) -> None:
-        """Send what a slow source has left waiting in a batch that does not fill."""
-        age = self.options.flush_after
-        while True:
-            await asyncio.sleep(age / 2)
-            waited = time.monotonic() - self._batch_began
-            if len(self._batcher) and waited >= age and not self._queue.full():
-                for batch in self._batcher.flush():
-                    self._queue.put_nowait(batch)
+    async def _treat(self, work: Work) -> None:
+        if isinstance(work, LookUp):
+            await self._sender.look_up(work)
+        elif self.options.dry_run:
+            self._release(work.items, "dry run")
+        elif await self._may_send():
+            await self._sender.attempt(work)
+        else:
+            self._release(work.items, self._stop_reason)
+
+    async def _may_send(self) -> bool:
+        """Wait while the service is unreachable; False when the run was stopped."""
+        while not self._halted:
+            wait = self._sender.breaker.wait(time.monotonic())
+            if wait == 0:
+                return True
+            await asyncio.sleep(_QUIET if wait is None else min(wait, _QUIET))
+        return False
+
+    def _release(self, items: Sequence[Item], reason: str) -> None:
+        """Settle records that will not be sent, or not again."""
+        for item in items:
+            if not item.doubtful:
+                self._ledger.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
+            elif self._stop in _KEEPS_DOUBTS:
+                item.doubt = item.doubt or Verdict(None, reason)
+                self._sender.doubts.append(item)
+            else:
+                self._ledger.settle(item, unconfirmed(item, reason))
+
+    async def _release_all(self) -> None:
+        """After a stop: settle what waits, look up what is in doubt, wait for what is under way."""
+        sender = self._sender
+        for batch in sender.schedule.clear():
+            self._release(batch.items, self._stop_reason)
+        await self._intake.flush()
+        if self._stop not in _KEEPS_DOUBTS:
+            for item in sender.doubts:
+                self._ledger.settle(item, unconfirmed(item, self._stop_reason))
+            sender.doubts.clear()
+        while sender.doubts:
+            await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
+            del sender.doubts[:_LOOK_UP]
 
     # --- telling --------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
-            self._tell_progress()
+            self.listeners.tell_progress(self.report)
+            opened = self._sender.breaker.opened_at
+            limit = self.options.retry.deadline
+            if opened is not None and time.monotonic() - opened > limit:
+                failure = self._sender.last_failure
+                self.halt(Stop.OUTAGE, f"no answer for {limit:g} s: {failure}")
 
-    def _tell_progress(self) -> None:
-        if self.options.progress is None or self._stop is Stop.CALLBACK:
-            return
-        try:
-            self.options.progress(self.report())
-        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
-            self._callback_failed("progress", error)
-
-    def _notify(self, result: Result) -> None:
-        if self.options.on_result is None or self._stop is Stop.CALLBACK:
-            return
-        try:
-            self.options.on_result(result)
-        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
-            self._callback_failed("on_result", error)
-
-    def _callback_failed(self, name: str, error: Exception) -> None:
-        self._cause = error
-        self.halt(Stop.CALLBACK, f"{name} raised {error!r}")
+    def _on_settled(self, item: Item, _: Outcome) -> None:
+        following = self._intake.in_flight.leave(item)
+        if following is not None:
+            self._sender.schedule.add(time.monotonic(), Batch((following,)))
 
     def _note_stop(self, stop: Stop, reason: str) -> None:
         if self._stop is None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 from ._report import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from types import TracebackType
 
     from ._engine import Engine
+    from ._outcomes import Result
     from ._report import Report
 
 
@@ -43,13 +44,52 @@ class Job:
         """Return how much of the source was read, and how much there is, in records or bytes."""
         return self._engine.source.position, self._engine.source.size
 
-    def stop(self, reason: str = "asked to stop") -> None:
+    async def results(self, *, buffer: int = 1000) -> AsyncGenerator[Result, None]:
+        """Yield what became of each record, in the order in which it was decided.
+
+        The run pauses while `buffer` results wait to be fetched, and goes on without them when the
+        iteration is left. Call it before anything else is awaited: results are not kept for later.
+
+        Args:
+            buffer: Results that may wait, roughly: what is under way comes on top.
+
+        Example:
+            records = [{"_id": "r1", "_url": "https://example.com/r1.jpg"}, {"_id": "r2"}]
+            async with bulk.insert(shoes, records) as job:
+                async for result in job.results():
+                    print(result.id, result.outcome)
+            report = await job
+        """
+        waiting = self._engine.listeners.open_buffer(buffer)
+        self._start()
+        try:
+            while (result := await waiting.next()) is not None:
+                yield result
+        finally:
+            waiting.leave()
+
+    def stop(self, reason: str = "asked to stop", *, grace: float | None = None) -> None:
         """End early: requests under way are finished, records read and not sent are reported.
 
         Args:
             reason: What the report says.
+            grace: Seconds after which requests under way are given up, as by `abort`; None to wait
+                for them, which their time-outs bound.
         """
         self._engine.halt(Stop.ASKED, reason)
+        if grace is not None and self._task is not None and not self._task.done():
+            timer = asyncio.get_running_loop().call_later(grace, self._engine.abort, reason)
+            self._task.add_done_callback(lambda _: timer.cancel())
+
+    def abort(self, reason: str = "aborted") -> None:
+        """End at once: requests under way are cancelled, their records reported as unconfirmed.
+
+        The service may have applied them all the same.
+
+        Args:
+            reason: What the report says.
+        """
+        self._engine.abort(reason)
 
     def __await__(self) -> Generator[object, None, Report]:
         return self._wait().__await__()
@@ -64,6 +104,7 @@ class Job:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._engine.listeners.close_buffer()
         if error is not None:
             self.stop(f"left by {type(error).__name__}")
         await asyncio.wait({self._start()})
@@ -83,7 +124,7 @@ class Job:
             try:
                 await asyncio.wait({task})
             except asyncio.CancelledError:
-                task.cancel()
+                self.abort("cancelled")
                 raise
             if task.done() and not task.cancelled():
                 task.exception()

@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from ximilar_async.errors import AccountingError
 
+from ._item import Item
 from ._outcomes import GOOD, Outcome, Result
 from ._reconcile import Verdict
 
@@ -18,50 +19,34 @@ if TYPE_CHECKING:
     from ximilar_async._encoding import EncodedRecord
     from ximilar_async.sources import Entry
 
+    from ._listeners import Listeners
+
 _SAMPLES = 10
 """Results of each unwanted outcome that the report keeps."""
 
 
 @define(eq=False)
-class Item:
-    """A record on its way through the run."""
-
-    seq: int
-    entry: Entry
-    id: str | None
-    """The record's `_id`, or what was read in its place where plain ids will do."""
-    encoded: EncodedRecord | None = None
-    """The record as JSON, once it is checked and its image is prepared."""
-    size: int = 0
-    """The bytes of JSON that it takes in a request, its comma included."""
-    sent: bool = False
-    """Whether a request with it was handed to the client."""
-
-    @classmethod
-    def of(cls, seq: int, entry: Entry) -> Item:
-        """Return the item for a record as it was read."""
-        record = entry.record
-        id_ = record.get("_id") if isinstance(record, dict) else record
-        return cls(seq, entry, id_ if isinstance(id_, str) else None)
-
-    def prepared(self, encoded: EncodedRecord) -> Item:
-        """Note the record's JSON form."""
-        self.encoded = encoded
-        self.size = len(encoded.wire) + 1
-        return self
-
-
-@define(eq=False)
 class Ledger:
-    """Counts what was read and what became of it; the two are equal at the end, or it says so."""
+    """Counts what was read and what became of it; the two are equal at the end, or it says so.
 
-    on_result: Callable[[Result], object] | None = None
+    Args:
+        listeners: Who is told of single results.
+        on_settled: Called with each record as it is decided.
+    """
+
+    listeners: Listeners
+    on_settled: Callable[[Item, Outcome], object]
     read: int = field(default=0, init=False)
     pending_bytes: int = field(default=0, init=False)
     counts: Counter[Outcome] = field(factory=Counter, init=False)
     anomalies: Counter[str] = field(factory=Counter, init=False)
     samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
     _open: dict[int, Item] = field(factory=dict, init=False)
+
+    @property
+    def open(self) -> int:
+        """Return how many records are not settled yet."""
+        return len(self._open)
 
     def admit(self, entry: Entry) -> Item:
         """Open a record that was read."""
@@ -84,7 +69,9 @@ class Ledger:
         self.pending_bytes -= item.size
         outcome = verdict.outcome or Outcome.FAILED
         self.counts[outcome] += 1
-        if self.on_result is None and outcome in GOOD:
+        self.on_settled(item, outcome)
+        told = self.listeners.wants_results
+        if not told and outcome in GOOD:
             return
         result = Result(
             item.seq,
@@ -98,8 +85,8 @@ class Ledger:
             verdict.answer,
         )
         self._keep(result)
-        if self.on_result is not None:
-            self.on_result(result)
+        if told:
+            self.listeners.notify(result)
 
     def close(self, reason: str) -> None:
         """Close what is still open: it was not attempted, or sent without a usable answer.
@@ -108,7 +95,7 @@ class Ledger:
             AccountingError: the outcomes do not sum to the records read.
         """
         for item in list(self._open.values()):
-            if item.sent:
+            if item.in_flight or item.doubtful:
                 self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}"))
             else:
                 self.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))

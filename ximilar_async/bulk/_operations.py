@@ -13,12 +13,12 @@ from ._outcomes import Outcome
 from ._reconcile import reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import RecordsAnswer
 
-    from ._ledger import Item
+    from ._item import Item
     from ._reconcile import Reconciled, Verdict
 
 
@@ -45,9 +45,11 @@ class Operation:
         """Return the fields of the request for a batch."""
         return {"records": [item.encoded for item in items], **self.fields}
 
-    def reconcile(self, ids: Sequence[str], raw: object, *, doubtful: bool) -> Reconciled:
+    def reconcile(
+        self, ids: Sequence[str], raw: object, *, doubtful: Container[str | None]
+    ) -> Reconciled:
         """Return one verdict for each id that was sent."""
-        return reconcile(ids, raw, self.success, doubtful=doubtful and self.endpoint.writes)
+        return reconcile(ids, raw, self.success, doubtful=doubtful)
 
 
 def insert() -> Operation:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
+from ximilar_async._config import Retry
 from ximilar_async._endpoints import MAX_RECORDS
 from ximilar_async.errors import ConfigError
 from ximilar_async.images import ImageOptions
@@ -60,6 +61,11 @@ class Options:
     """Most bytes of JSON that wait or are under way; reading pauses above it."""
     flush_after: float = field(default=1.0, validator=_between(0.01))
     """Seconds after which records of a slow source are sent although their batch is not full."""
+    retry: Retry = field(
+        factory=lambda: Retry(attempts=8, deadline=900.0, longest_hint=600.0),
+        validator=validators.instance_of(Retry),
+    )
+    """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
     images: ImageOptions = field(factory=ImageOptions)
     """How `_file` and `_image` are checked and shrunk."""
     files_root: Path | None = field(default=None, converter=_path)

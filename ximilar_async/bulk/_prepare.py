@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ximilar_async.images import ImageOptions
     from ximilar_async.sources import Entry
 
-    from ._ledger import Item
+    from ._item import Item
     from ._operations import Operation
 
 

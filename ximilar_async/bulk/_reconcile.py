@@ -17,7 +17,7 @@ from ximilar_async._models import Skipped, read_skipped
 from ._outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from ximilar_async._models import Match
 
@@ -50,7 +50,7 @@ class Reconciled:
 
 
 def reconcile(
-    ids: Sequence[str], raw: object, success: Outcome, *, doubtful: bool = False
+    ids: Sequence[str], raw: object, success: Outcome, *, doubtful: Container[str | None] = ()
 ) -> Reconciled:
     """Return one verdict for each id that was sent.
 
@@ -58,8 +58,8 @@ def reconcile(
         ids: The ids of the request, each once.
         raw: The decoded answer, whatever it is.
         success: What being in `answer_records` means.
-        doubtful: Whether an earlier attempt of the same request may have been applied; then
-            "duplicate" may mean the record's own first attempt.
+        doubtful: Ids whose earlier attempt may have been applied; then "duplicate" may mean the
+            record's own first attempt.
 
     Example:
         >>> answer = {"status": {"code": 211}, "answer_records": [{"_id": "1"}]}
@@ -75,7 +75,7 @@ def reconcile(
     skipped = _by_id(answer, "skipped_records", known, anomalies)
     _check_count(answer, anomalies)
     code = _code(answer)
-    all_refused = _refusal(code, doubtful=doubtful) if not done and not skipped else None
+    nothing = not done and not skipped
     verdicts: dict[str, Verdict] = {}
     for id_ in ids:
         if id_ in done and id_ in skipped:
@@ -84,9 +84,9 @@ def reconcile(
         elif id_ in done:
             verdicts[id_] = Verdict(success, answer=done[id_])
         elif id_ in skipped:
-            verdicts[id_] = _skip_verdict(read_skipped(skipped[id_]), doubtful=doubtful)
-        elif all_refused is not None:
-            verdicts[id_] = all_refused
+            verdicts[id_] = _skip_verdict(read_skipped(skipped[id_]), doubtful=id_ in doubtful)
+        elif nothing and (refusal := _refusal(code, doubtful=id_ in doubtful)) is not None:
+            verdicts[id_] = refusal
         else:
             anomalies["id in neither list"] += 1
             verdicts[id_] = Verdict(None, "the answer does not mention it", code)

@@ -8,176 +8,265 @@ from attrs import define, field
 
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import GET
-from ximilar_async._retry import FailureClass, Trace, classify
+from ximilar_async._retry import FailureClass, classify, waits
+from ximilar_async._session import Trace
 from ximilar_async.errors import AnswerError, ApiError, CapacityError, XimilarError
 
+from ._breaker import Breaker
+from ._item import Batch
 from ._outcomes import Outcome
 from ._reconcile import Verdict
 from ._report import Stop
+from ._schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ximilar_async._collection import Collection
 
-    from ._batching import Batch
-    from ._ledger import Item, Ledger
+    from ._item import Item, LookUp
+    from ._ledger import Ledger
     from ._operations import Operation
     from ._reconcile import Reconciled
-
-OUTAGE_AFTER: Final = 5
-"""Batches that fail in a row, each after its retries, before the service counts as unreachable."""
 
 _FATAL: Final[Mapping[FailureClass, Stop]] = {
     FailureClass.AUTH: Stop.AUTH,
     FailureClass.CONFIGURATION: Stop.CONFIGURATION,
 }
 
-_FULL = 412
+_FULL: Final = 412
+
+_POISON: Final = 2
+"""Failures after which a batch may be bisected instead of repeated."""
+
+_CHANCE: Final = 0.02
+"""Probability below which so many failures of one batch are no bad luck."""
+
+_ONCE: Final = Retry(attempts=1)
 
 
 @define(eq=False)
 class Sender:
-    """Turns batches into outcomes.
+    """Makes one attempt at a time and turns it into outcomes, or into something to do later.
 
     Args:
         operation: What to do with the records.
         collection: Where.
         ledger: What is told of each record.
+        retry: When and how long to wait before a batch is sent again.
+        clock: Returns monotonic seconds.
         on_stop: Called when the run had better end, with why.
     """
 
     operation: Operation
     collection: Collection
     ledger: Ledger
+    retry: Retry
+    clock: Callable[[], float]
     on_stop: Callable[[Stop, str], None]
+    schedule: Schedule = field(factory=Schedule, init=False)
+    """Batches to be sent again."""
+    doubts: list[Item] = field(factory=list, init=False)
+    """Records that only a look into the collection can tell about."""
+    breaker: Breaker = field(init=False)
     requests: int = field(default=0, init=False)
     retries: int = field(default=0, init=False)
-    _failures_in_row: int = field(default=0, init=False)
+    last_failure: str = field(default="", init=False)
+    """What the last request met that was not answered."""
+    _answered: int = field(default=0, init=False)
+    _failed: int = field(default=0, init=False)
+    _once: Collection = field(init=False)
 
-    async def send(self, batch: Batch) -> None:
-        """Send a batch and settle every record in it."""
+    def __attrs_post_init__(self) -> None:
+        retry = self.retry
+        # With the usual settings probes come after 1, 2, 4 … 60 seconds.
+        self.breaker = Breaker(first=2 * retry.base, last=3 * retry.cap)
+        self._once = self.collection.with_options(retry=_ONCE)
+
+    async def attempt(self, batch: Batch) -> None:
+        """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
         trace = Trace()
+        again = batch.items[0].failed_at is not None
         for item in batch.items:
-            item.sent = True
+            item.in_flight = True
         try:
             raw = (await self._call(batch, trace)).raw
         except AnswerError as error:
-            trace.doubtful = True
             if error.raw is None:
-                await self._unanswered(batch, error, trace)
+                self._unanswered(batch, error)
                 return
             raw = error.raw
         except XimilarError as error:
-            await self._refused(batch, error, trace)
+            self._refused(batch, error)
             return
         finally:
             self.requests += trace.requests
-            self.retries += trace.retries
-        self._failures_in_row = 0
-        await self._decide(batch.items, self._reconcile(batch.items, raw, doubtful=trace.doubtful))
+            self.retries += again
+        self._answer(batch)
+        self._decide(batch.items, self._reconcile(batch.items, raw))
         if _is_full(raw):
             self.on_stop(Stop.CAPACITY, "the collection is full (412)")
 
     async def _call(self, batch: Batch, trace: Trace) -> Any:
         fields = self.operation.body(batch.items)
-        return await self.collection.call(self.operation.endpoint, fields, trace=trace)
+        return await self._once.call(self.operation.endpoint, fields, trace=trace)
 
     # --- what answers say -----------------------------------------------------------------------
 
-    def _reconcile(self, items: Sequence[Item], raw: object, *, doubtful: bool) -> Reconciled:
+    def _answer(self, batch: Batch) -> None:
+        """Note that the service answered, whatever it said."""
+        self._answered += 1
+        self.breaker.succeeded(self.clock())
+        for item in batch.items:
+            item.in_flight = False
+
+    def _reconcile(self, items: Sequence[Item], raw: object) -> Reconciled:
         ids = [item.id or "" for item in items]
+        doubtful = {item.id for item in items if item.doubtful}
         found = self.operation.reconcile(ids, raw, doubtful=doubtful)
-        self.ledger.anomalies.update(found.anomalies)
+        if found.anomalies:
+            self.ledger.anomalies.update(found.anomalies)
         return found
 
-    async def _decide(self, items: Sequence[Item], found: Reconciled) -> None:
-        open_: list[Item] = []
+    def _decide(self, items: Sequence[Item], found: Reconciled) -> None:
         for item in items:
             verdict = found.verdicts[item.id or ""]
             if verdict.outcome is None:
-                open_.append(item)
+                self._doubt(item, verdict)
             else:
                 self.ledger.settle(item, verdict)
-        if open_:
-            await self._verify(open_, found.verdicts, self.collection)
 
-    async def _verify(
-        self, items: Sequence[Item], doubts: Mapping[str, Verdict], collection: Collection
-    ) -> None:
-        """Look into the collection for records that no answer told about."""
+    def _doubt(self, item: Item, verdict: Verdict) -> None:
+        item.doubtful = True
+        item.doubt = verdict
+        self.doubts.append(item)
+
+    async def look_up(self, work: LookUp) -> None:
+        """Ask the collection about records in doubt, and settle them."""
         trace = Trace()
-        records = [{"_id": item.id} for item in items]
+        fields = {"records": [{"_id": item.id} for item in work.items], "fields_to_return": ["*"]}
         try:
-            answer = await collection.call(
-                GET, {"records": records, "fields_to_return": ["*"]}, trace=trace
-            )
+            answer = await self.collection.call(GET, fields, trace=trace)
         except XimilarError as error:
-            for item in items:
-                reason = f"unconfirmed: {doubts[item.id or ''].reason}; the look-up failed: {error}"
-                self.ledger.settle(item, Verdict(Outcome.FAILED, reason))
+            for item in work.items:
+                self.ledger.settle(item, unconfirmed(item, f"the look-up failed: {error}"))
             return
         finally:
             self.requests += trace.requests
             self.retries += trace.retries
         stored = {record.get("_id"): record for record in answer.records}
-        for item in items:
-            doubt = doubts[item.id or ""]
+        for item in work.items:
             sent = item.entry.record if isinstance(item.entry.record, dict) else {}
+            doubt = item.doubt or Verdict(None)
             self.ledger.settle(item, self.operation.attribute(sent, stored.get(item.id), doubt))
 
     # --- what failures mean ---------------------------------------------------------------------
 
-    async def _refused(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
+    def _refused(self, batch: Batch, error: XimilarError) -> None:
         failure = classify(error)
         if failure is FailureClass.RECORD_FAULT:
-            await self._isolate(batch, error)
+            self._answer(batch)
+            self._isolate(batch, error)
         elif failure is FailureClass.CAPACITY:
-            await self._full(batch, error, trace)
+            self._full(batch, error)
         elif failure in _FATAL:
             self.on_stop(_FATAL[failure], str(error))
-            await self._give_up(batch, error, trace, Outcome.NOT_ATTEMPTED)
+            self._give_up(batch.items, error, Outcome.NOT_ATTEMPTED)
         else:
-            await self._unanswered(batch, error, trace)
+            self._unanswered(batch, error)
 
-    async def _isolate(self, batch: Batch, error: XimilarError) -> None:
+    def _isolate(self, batch: Batch, error: XimilarError) -> None:
         """Find the record for which the whole request is refused: the others are fine."""
-        self._failures_in_row = 0
-        if len(batch.items) > 1:
-            for half in batch.halves():
-                await self.send(half)
+        if len(batch.items) == 1:
+            self._give_up(batch.items, error, Outcome.REJECTED)
             return
-        code = error.code if isinstance(error, ApiError) else None
-        self.ledger.settle(batch.items[0], Verdict(Outcome.REJECTED, str(error), code))
+        for half in batch.halves():
+            self.schedule.add(self.clock(), half)
 
-    async def _full(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
+    def _full(self, batch: Batch, error: XimilarError) -> None:
         self.on_stop(Stop.CAPACITY, str(error))
         raw = error.raw if isinstance(error, CapacityError) else None
         if isinstance(raw, dict) and raw.get("skipped_records"):
-            await self._decide(
-                batch.items, self._reconcile(batch.items, raw, doubtful=trace.doubtful)
-            )
+            self._answer(batch)
+            self._decide(batch.items, self._reconcile(batch.items, raw))
         else:
-            await self._give_up(batch, error, trace, Outcome.REJECTED)
+            self._give_up(batch.items, error, Outcome.REJECTED)
 
-    async def _unanswered(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
-        self._failures_in_row += 1
-        if self._failures_in_row >= OUTAGE_AFTER:
-            self.on_stop(Stop.OUTAGE, str(error))
-        await self._give_up(batch, error, trace, Outcome.FAILED)
+    def _unanswered(self, batch: Batch, error: XimilarError) -> None:
+        """Send again later what may still succeed, and give up what was tried long enough."""
+        failure, now = classify(error), self.clock()
+        outage = self.breaker.is_open
+        self.last_failure = str(error)
+        self._failed += 1
+        if failure is FailureClass.THROTTLED:
+            self.breaker.succeeded(now)
+        else:
+            self.breaker.failed(now)
+        for item in batch.items:
+            self._note_failure(item, error, now)
+            # In an outage records wait for the service, they do not use up their attempts.
+            item.attempts += 0 if outage or failure is FailureClass.NOT_SENT else 1
+        if (error.retry_after or 0.0) > self.retry.longest_hint:
+            self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
+        # A batch that is being bisected is given up record by record, never as a whole.
+        whole = not batch.isolated or len(batch.items) == 1
+        over = [item for item in batch.items if whole and self._is_over(item, now)]
+        rest = [item for item in batch.items if item not in over]
+        self._give_up(over, error, Outcome.FAILED)
+        if rest:
+            self._again(Batch(tuple(rest), batch.isolated), error, failure, now)
 
-    async def _give_up(
-        self, batch: Batch, error: XimilarError, trace: Trace, outcome: Outcome
-    ) -> None:
-        """Settle what was refused; what may have been applied is looked up once."""
+    def _note_failure(self, item: Item, error: XimilarError, now: float) -> None:
+        item.in_flight = False
+        item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
+        if item.failed_at is None:
+            item.failed_at, item.answered_then = now, self._answered
+
+    def _is_over(self, item: Item, now: float) -> bool:
+        late = now - (item.failed_at or now) > self.retry.deadline and not self.breaker.is_open
+        return item.attempts >= self.retry.attempts or late
+
+    def _again(self, batch: Batch, error: XimilarError, failure: FailureClass, now: float) -> None:
+        first = batch.items[0]
+        series = first.waits or waits(self.retry)
+        for item in batch.items:
+            item.waits = series
+        throttled = failure is FailureClass.THROTTLED
+        due = now + series.after(error.retry_after, throttled=throttled)
+        poison = failure is FailureClass.DOUBTFUL and (batch.isolated or self._is_poison(first))
+        for part in batch.halves() if poison and len(batch.items) > 1 else (batch,):
+            self.schedule.add(due, part)
+
+    def _is_poison(self, item: Item) -> bool:
+        """Tell whether a record fails too often, while others succeed, for it to be bad luck.
+
+        Where 1 % of all requests fail, two failures say so; where 30 % fail, it takes four.
+        """
+        rate = self._failed / (self._failed + self._answered)
+        others_succeed = self._answered > item.answered_then
+        return item.attempts >= _POISON and others_succeed and rate**item.attempts < _CHANCE
+
+    def _give_up(self, items: Sequence[Item], error: XimilarError, outcome: Outcome) -> None:
+        """Settle what will not be sent again; what may have been applied is looked up."""
         code = error.code if isinstance(error, ApiError) else None
-        if not trace.doubtful or not self.operation.endpoint.writes:
-            for item in batch.items:
+        for item in items:
+            item.in_flight = False
+            item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
+            if item.doubtful:
+                self._doubt(item, Verdict(None, str(error), code))
+            else:
                 self.ledger.settle(item, Verdict(outcome, str(error), code))
-            return
-        doubts = {item.id or "": Verdict(None, str(error), code) for item in batch.items}
-        once = self.collection.with_options(retry=Retry(attempts=1))
-        await self._verify(batch.items, doubts, once)
+
+
+def unconfirmed(item: Item, why: str) -> Verdict:
+    """Return the verdict on a record of which nothing more can be found out.
+
+    Args:
+        item: The record.
+        why: Why not.
+    """
+    reason = f"{item.doubt.reason}; " if item.doubt is not None and item.doubt.reason else ""
+    return Verdict(Outcome.FAILED, f"unconfirmed: {reason}{why}")
 
 
 def _is_full(raw: object) -> bool:

@@ -1,0 +1,82 @@
+"""A record on its way through a run, and the units of work that it travels in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import define, frozen
+
+if TYPE_CHECKING:
+    from ximilar_async._encoding import EncodedRecord
+    from ximilar_async._retry import Waits
+    from ximilar_async.sources import Entry
+
+    from ._reconcile import Verdict
+
+
+@define(eq=False)
+class Item:
+    """A record on its way through the run."""
+
+    seq: int
+    entry: Entry
+    id: str | None
+    """The record's `_id`, or what was read in its place where plain ids will do."""
+    encoded: EncodedRecord | None = None
+    """The record as JSON, once it is checked and its image is prepared."""
+    size: int = 0
+    """The bytes of JSON that it takes in a request, its comma included."""
+    attempts: int = 0
+    """Requests with it that failed, those of an outage left aside."""
+    failed_at: float | None = None
+    """When the first of them failed, on the run's clock."""
+    answered_then: int = 0
+    """How many requests of the run had been answered by then."""
+    waits: Waits | None = None
+    """Its series of waits, once it failed."""
+    guarded: bool = False
+    """Whether its `_id` is kept from being under way twice."""
+    in_flight: bool = False
+    """Whether a request with it is under way."""
+    doubt: Verdict | None = None
+    """Why only a look into the collection can tell what became of it, once it is so."""
+    doubtful: bool = False
+    """Whether an earlier request may have been applied although no usable answer came."""
+
+    @classmethod
+    def of(cls, seq: int, entry: Entry) -> Item:
+        """Return the item for a record as it was read."""
+        record = entry.record
+        id_ = record.get("_id") if isinstance(record, dict) else record
+        return cls(seq, entry, id_ if isinstance(id_, str) else None)
+
+    def prepared(self, encoded: EncodedRecord) -> Item:
+        """Note the record's JSON form."""
+        self.encoded = encoded
+        self.size = len(encoded.wire) + 1
+        return self
+
+
+@frozen
+class Batch:
+    """Records that travel in one request; no two have the same `_id`."""
+
+    items: tuple[Item, ...]
+    isolated: bool = False
+    """Whether it must not be filled up with other records: one of its own may be poison."""
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the batch cut in two, to find the record that a whole request fails for."""
+        middle = len(self.items) // 2
+        return Batch(self.items[:middle], True), Batch(self.items[middle:], True)  # noqa: FBT003 - isolated
+
+
+@frozen
+class LookUp:
+    """Records of which only a look into the collection can tell what became of them."""
+
+    items: tuple[Item, ...]
+
+
+Work: TypeAlias = Batch | LookUp
+"""What a worker takes from the queue."""

@@ -1,0 +1,83 @@
+"""Who is told what: the user's callbacks and the buffer of results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from ._report import Stop
+from ._results import ResultBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._outcomes import Result
+    from ._report import Report
+
+
+@define(eq=False)
+class Listeners:
+    """Calls the user's functions; one that raises is not called again, and stops the run.
+
+    Args:
+        on_result: Called with each result.
+        progress: Called with the state of the run.
+        on_stop: Called when one of them raised, with why.
+    """
+
+    on_result: Callable[[Result], object] | None
+    progress: Callable[[Report], object] | None
+    on_stop: Callable[[Stop, str], None]
+    failure: Exception | None = field(default=None, init=False)
+    """What a callback raised."""
+    _buffer: ResultBuffer | None = field(default=None, init=False)
+
+    @property
+    def wants_results(self) -> bool:
+        """Tell whether anybody is told of single results."""
+        return self.on_result is not None or self._buffer is not None
+
+    def open_buffer(self, limit: int) -> ResultBuffer:
+        """Return the buffer that every further result goes into."""
+        self._buffer = ResultBuffer(limit)
+        return self._buffer
+
+    def close_buffer(self) -> None:
+        """Let the run go on without anybody who fetches its results."""
+        if self._buffer is not None:
+            self._buffer.leave()
+
+    async def wait_for_room(self) -> None:
+        """Pause while results wait to be fetched."""
+        if self._buffer is not None:
+            await self._buffer.wait_for_room()
+
+    def notify(self, result: Result) -> None:
+        """Tell of one result."""
+        if self._buffer is not None:
+            self._buffer.put(result)
+        if self.on_result is None or self.failure is not None:
+            return
+        try:
+            self.on_result(result)
+        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
+            self._failed("on_result", error)
+
+    def tell_progress(self, report: Callable[[], Report]) -> None:
+        """Tell how far the run is."""
+        if self.progress is None or self.failure is not None:
+            return
+        try:
+            self.progress(report())
+        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
+            self._failed("progress", error)
+
+    def end(self) -> None:
+        """Note that nothing more will be told."""
+        if self._buffer is not None:
+            self._buffer.end()
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self.failure = error
+        self.on_stop(Stop.CALLBACK, f"{name} raised {error!r}")
