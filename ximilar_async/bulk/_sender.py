@@ -8,8 +8,7 @@ from attrs import define, field
 
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import GET
-from ximilar_async._retry import FailureClass, classify, waits
-from ximilar_async._session import Trace
+from ximilar_async._retry import FailureClass, Trace, classify, waits
 from ximilar_async.errors import AnswerError, ApiError, CapacityError, XimilarError
 
 from ._breaker import Breaker
