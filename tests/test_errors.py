@@ -22,6 +22,7 @@ from ximilar_async.errors import (
     ConnectError,
     DisconnectedError,
     ImageError,
+    JournalError,
     NotFoundError,
     ProtocolError,
     RateLimitError,
@@ -100,6 +101,7 @@ FLAGS: dict[type[XimilarError], tuple[bool, bool]] = {
     CapacityError: (False, False),
     RateLimitError: (True, False),
     ServerError: (True, True),
+    JournalError: (False, False),
     AccountingError: (False, False),
     BulkAborted: (False, False),
 }

@@ -19,6 +19,7 @@
     │   ├── CapacityError      402, 412: credits spent or the collection is full
     │   ├── RateLimitError     429
     │   └── ServerError        5xx
+    ├── JournalError           a bulk run's journal or rejects file cannot be written or used
     ├── AccountingError        a bulk run's outcomes do not sum to the records read: a defect
     └── BulkAborted            a bulk run that had to stop; carries the report
 
@@ -181,6 +182,10 @@ class ServerError(ApiError):
 
     retryable = True
     doubtful = True
+
+
+class JournalError(XimilarError):
+    """A bulk run's journal or rejects file cannot be written or used: nothing more may be sent."""
 
 
 class AccountingError(XimilarError):
