@@ -36,6 +36,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+__all__ = [
+    "AccountingError",
+    "AnswerError",
+    "ApiError",
+    "AuthError",
+    "BadRequestError",
+    "BulkAborted",
+    "CapacityError",
+    "ConfigError",
+    "ConnectError",
+    "DisconnectedError",
+    "ImageError",
+    "JournalError",
+    "NotFoundError",
+    "ProtocolError",
+    "RateLimitError",
+    "RecordError",
+    "ServerError",
+    "SourceError",
+    "TLSError",
+    "TimedOutError",
+    "TransportError",
+    "XimilarError",
+    "api_error_class",
+]
+
+
 class XimilarError(Exception):
     """Base class of everything raised here."""
 
