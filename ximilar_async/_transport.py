@@ -102,7 +102,7 @@ class AiohttpTransport:
                 allow_redirects=False,
             ) as response:
                 return Response(response.status, response.headers, await _read(response))
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = translate(error, request)
         # Raised out here: inside the handler aiohttp's error would hang on it as its context.
         raise failure
@@ -167,7 +167,6 @@ def make_tls(tls: object) -> ssl.SSLContext | None:
 _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.InvalidURL, ConfigError, "cannot be an address"),
     (aiohttp.NonHttpUrlClientError, ConfigError, "cannot be an address"),
-    (UnicodeError, ConfigError, "cannot be a host name"),
     (aiohttp.ClientSSLError, TLSError, "TLS failed"),
     (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed"),
     (aiohttp.ClientConnectorDNSError, ConnectError, "the host name cannot be resolved"),
@@ -182,6 +181,8 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
     (aiohttp.ClientError, TransportError, "the request failed"),
     (OSError, TransportError, "the request failed"),
+    (UnicodeError, ConfigError, "cannot be a host name"),
+    (ValueError, ConfigError, "the request cannot be sent"),
 )
 
 
@@ -213,4 +214,6 @@ def _detail(error: BaseException) -> str:
         return error.args[0] if error.args and error.args[0] == _TOO_LARGE else ""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if type(error) is ValueError and "AUTH argument" in str(error):
+        return "with trust_env an entry for this host in .netrc stands against the token"
     return ""
