@@ -54,6 +54,18 @@ def test_update_does_not_change_the_image(change: dict[str, Any]) -> None:
     assert shop.call("find", filter={"price": 9})["answer_count"] == 0
 
 
+def test_update_keeps_records_shallow() -> None:
+    """A change that nests too deep is refused, as on insert, and the record stays."""
+    shop = Shop()
+    shop.fill([0])
+    deep: Any = 1
+    for _ in range(101):
+        deep = [deep]
+    answer = shop.call("update", records=[{"_id": "0", "a": deep}])
+    assert answer["status"]["code"] == 400
+    assert shop.call("find", filter={"a": {"$exists": True}})["answer_count"] == 0
+
+
 def test_update_takes_back_what_get_gave() -> None:
     """An image field that says what is stored is no change, so a fetched record can be sent."""
     shop = Shop()

@@ -10,6 +10,14 @@ from emulated import Shop, at, codes, ids, pixels
 from ximilar_async.emulator.errors import Refusal
 
 
+def nested(levels: int) -> Any:
+    """Return lists and objects within each other."""
+    value: Any = 1
+    for level in range(levels):
+        value = {"a": value} if level % 2 else [value]
+    return value
+
+
 def test_all_inserted() -> None:
     """210 "records inserted"; only `_id` is answered unless more is asked for."""
     answer = Shop().call("insert", records=[{"_id": "1", "_url": at(0), "price": 3}])
@@ -90,6 +98,7 @@ def test_a_refused_first_leaves_the_id_free() -> None:
         ({"_id": "1", "_base64": 5}, "_base64 must be a text"),
         ({"_id": "1", "_base64": "AAAA"}, "no point"),
         ({"_id": "1", "_file": "a.jpg"}, "without files_root"),
+        ({"_id": "1", "_url": at(0), "deep": nested(101)}, "more than 100 levels deep"),
     ],
 )
 def test_a_record_that_cannot_be_stored_is_skipped(record: dict[str, object], words: str) -> None:

@@ -104,6 +104,18 @@ async def test_large_bodies() -> None:
                 assert (await response.json())["status"]["code"] == 413
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_bodies_that_are_not_what_they_say(encoding: str) -> None:
+    """A body that cannot be unpacked is 400, and the server goes on."""
+    async with connected() as session:
+        headers = {"Content-Encoding": encoding}
+        async with session.post(PATH + "ping", data=b"garbage!", headers=headers) as response:
+            assert response.status == 400
+            assert "Traceback" not in await response.text()
+        async with session.post(PATH + "ping") as response:
+            assert response.status == 200
+
+
 async def raw(url: str, data: bytes) -> bytes:
     """Send bytes as they are; return the first that comes back."""
     host, port = url.removeprefix("http://").split(":")

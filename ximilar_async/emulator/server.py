@@ -10,10 +10,10 @@ from attrs import define, field
 
 from ximilar_async._protocol import Request
 
-from .errors import EmulatorError
+from .errors import EmulatorError, Refusal
 from .faults import Disconnect
 from .settings import MAX_BODY
-from .wire import too_large
+from .wire import refused
 
 if TYPE_CHECKING:
     from ximilar_async._protocol import Response
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _GRACE: Final = 5.0
 """Seconds that requests under way may take when the server closes."""
 _KEEP_ALIVE: Final = 75.0
+_BAD_REQUEST: Final = 400
+_TOO_LARGE: Final = 413
 
 
 @define(eq=False)
@@ -81,9 +83,10 @@ class Server:
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compares
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await self._body(request)
-        if body is None:
-            return _to_wire(too_large(self.max_body), close=True)
+        try:
+            body = await self._body(request)
+        except Refusal as refusal:
+            return _to_wire(refused(refusal), close=True)
         headers = {name.lower(): value for name, value in request.headers.items()}
         url = f"{request.scheme}://{request.host}{request.raw_path}"
         try:
@@ -93,19 +96,29 @@ class Server:
                 request.transport.abort()
             return web.Response()
 
-    async def _body(self, request: web.BaseRequest) -> bytes | None:
-        """Read the body, or return None when it is over the limit (after decompression too)."""
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Read the body.
+
+        Raises:
+            Refusal: it is over the limit, after decompression too, or is not what it says.
+        """
         if (request.content_length or 0) > self.max_body:
-            return None
+            raise self._too_large()
         if request.headers.get("expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         parts, size = [], 0
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > self.max_body:
-                return None
-            parts.append(chunk)
+        try:
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > self.max_body:
+                    raise self._too_large()
+                parts.append(chunk)
+        except web.RequestPayloadError as error:
+            raise Refusal(_BAD_REQUEST, "the body cannot be read as its headers say") from error
         return b"".join(parts)
+
+    def _too_large(self) -> Refusal:
+        return Refusal(_TOO_LARGE, f"the request is larger than {self.max_body} bytes")
 
 
 def _to_wire(response: Response, *, close: bool = False) -> web.Response:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _JSON: Final = {"content-type": "application/json"}
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
-_TOO_LARGE: Final = 413
 _BODILESS: Final = frozenset({204, 205, 304})
 _LONGEST_ID: Final = 200
 
@@ -42,11 +41,6 @@ def refused(refusal: Refusal) -> Response:
         status = {"code": refusal.code, "text": refusal.text}
         body = {"status": status, "statistics": {"OperationTime": 0}}
     return Response(refusal.code, {**_JSON, **refusal.headers}, orjson.dumps(body))
-
-
-def too_large(limit: int) -> Response:
-    """Return the response to a body over the limit, in bytes."""
-    return refused(Refusal(_TOO_LARGE, f"the request is larger than {limit} bytes"))
 
 
 def decode_body(request: Request) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
 
@@ -95,6 +95,23 @@ class Resolved:
 def without_pixels(record: Mapping[str, Any]) -> answers.Answer:
     """Return a record as it is stored and shown: no documented answer holds `_base64`."""
     return {name: value for name, value in record.items() if name != "_base64"}
+
+
+_DEEPEST: Final = 100
+
+
+def content_verdict(record: Mapping[str, Any]) -> Verdict | None:
+    """Return what is wrong with a record's fields, or None: they may be nested 100 levels deep."""
+    if _is_deeper(record, _DEEPEST):
+        return Verdict(BAD_RECORD, f"the record is nested more than {_DEEPEST} levels deep")
+    return None
+
+
+def _is_deeper(value: Mapping[str, Any] | list[Any], levels: int) -> bool:
+    parts = value if isinstance(value, list) else value.values()
+    return levels == 0 or any(
+        _is_deeper(part, levels - 1) for part in parts if isinstance(part, (list, dict))
+    )
 
 
 def id_verdict(record: Mapping[str, Any]) -> Verdict | None:

@@ -18,7 +18,7 @@ from ximilar_async.emulator.answers import (
 )
 from ximilar_async.emulator.images import IMAGE_FIELDS
 
-from .call import BAD_RECORD, id_verdict
+from .call import BAD_RECORD, content_verdict, id_verdict
 
 if TYPE_CHECKING:
     from ximilar_async.emulator.answers import Answer
@@ -62,7 +62,7 @@ def _changed(
     collection: Collection, record: Answer, changed: dict[str, Answer]
 ) -> Answer | Verdict:
     """Return a record as it will be stored, or why it cannot be changed."""
-    wrong = id_verdict(record)
+    wrong = id_verdict(record) or content_verdict(record)
     if wrong is not None:
         return wrong
     row = collection.row(record["_id"])

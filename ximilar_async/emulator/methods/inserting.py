@@ -21,7 +21,7 @@ from ximilar_async.emulator.answers import (
 )
 from ximilar_async.emulator.descriptor import ImageRefused
 
-from .call import BAD_RECORD, id_verdict, without_pixels
+from .call import BAD_RECORD, content_verdict, id_verdict, without_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +87,7 @@ class _Candidate:
 
 def _candidate(call: Call, record: Answer) -> _Candidate:
     """Get the vector of a record's image, unless its `_id` already speaks against it."""
-    wrong = id_verdict(record)
+    wrong = id_verdict(record) or content_verdict(record)
     if wrong is None and record["_id"] in call.collection:
         wrong = DUPLICATE
     if wrong is not None:
