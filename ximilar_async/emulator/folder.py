@@ -43,7 +43,7 @@ def file_name(collection_id: str) -> str:
         >>> file_name("shoes-1")
         'shoes-1.sqlite'
         >>> file_name("../Shoes")
-        'shoes.3fc3b3ff2f11b3b1.sqlite'
+        'shoes.e8ce51bbeb189056.sqlite'
     """
     if _PLAIN.fullmatch(collection_id):
         return collection_id + _SUFFIX

@@ -112,7 +112,7 @@ def encode(line: Line) -> bytes:
 
     Example:
         >>> encode(Send(((1, 10),)))
-        b'58e9aa44 {"send":"1-10"}\n'
+        b'bdb512cb {"send":"1-10"}\n'
     """
     match line:
         case Send():
@@ -143,7 +143,7 @@ def decode(line: bytes) -> Line | None:
     Example:
         >>> decode(encode(Send(((1, 10),))))
         Send(ranges=((1, 10),))
-        >>> decode(b'58e9aa44 {"send":"1-1')
+        >>> decode(b'bdb512cb {"send":"1-1')
     """
     body = line[_CRC_DIGITS + 1 : -1]
     if line[-1:] != b"\n" or line[: _CRC_DIGITS + 1] != b"%08x " % crc32(body):

@@ -26,6 +26,7 @@ class State:
     """Folds lines, one after the other.
 
     Example:
+        >>> from ximilar_async.bulk import Outcome
         >>> state = State()
         >>> state.apply(Start(journal="j", run=1, operation="insert", input=None))
         >>> state.apply(Send(((1, 20),)))
