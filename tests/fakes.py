@@ -200,6 +200,10 @@ class RawServer:
         self.connections = 0
 
     @property
+    def open_connections(self) -> int:
+        return len(self._writers)
+
+    @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
@@ -279,6 +283,18 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     peer = writer.get_extra_info("socket")
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """Return an error and all that hangs on it: causes, contexts and members of groups."""
+    found: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop(0)
+        if one is not None and one not in found:
+            found.append(one)
+            left += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return found
 
 
 def free_port() -> int:
