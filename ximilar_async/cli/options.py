@@ -1,0 +1,156 @@
+"""Options that several commands share: each declared once, as a field of a frozen value.
+
+A command takes such a value as one parameter; `commands.as_command` shows Typer its fields.
+"""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from attrs import field, frozen
+from typer import BadParameter, Option
+
+from ximilar_async._config import Limits
+
+ACTION: Final = "What to do"
+WHERE: Final = "Where"
+HOW: Final = "How"
+OUTPUT: Final = "Output"
+
+
+def read_concurrency(text: str) -> int | Literal["auto"]:
+    """Return the number of requests at once, or "auto".
+
+    Raises:
+        BadParameter: it is neither.
+
+    Example:
+        >>> read_concurrency("8"), read_concurrency("auto")
+        (8, 'auto')
+    """
+    if text == "auto":
+        return "auto"
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise BadParameter(f"give a whole number of at least 1, or auto, not {text!r}")
+    return int(text)
+
+
+@frozen(kw_only=True)
+class Place:
+    """Which collection of which service."""
+
+    collection: Annotated[
+        str | None,
+        Option(
+            "--collection",
+            "-c",
+            metavar="ID",
+            envvar="XIMILAR_COLLECTION",
+            help="The collection's id.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None
+    service: Annotated[
+        str,
+        Option(
+            "--service",
+            "-s",
+            metavar="NAME",
+            help="photos, image_matching, products, custom, fashion, colors, home_decor, "
+            "or the prefix of a private cloud, such as my-cloud/shoes.",
+            rich_help_panel=WHERE,
+        ),
+    ] = "photos"
+
+
+@frozen(kw_only=True)
+class Access:
+    """How to reach the service, and how hard to press it."""
+
+    token_file: Annotated[
+        Path | None,
+        Option(
+            "--token-file",
+            metavar="FILE",
+            help="File with the API token; without it the token is taken from the variable "
+            "XIMILAR_TOKEN, never from an argument.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None
+    url: Annotated[
+        str | None,
+        Option(
+            "--url",
+            metavar="URL",
+            help="Address of the service, when it is not the real one. Env var: XIMILAR_URL.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None
+    emulator: Annotated[
+        str | None,
+        Option(
+            "--emulator",
+            metavar="[DIR]",
+            help="Start an emulator for this one command instead: it keeps its collections in "
+            "the folder DIR, or without DIR in memory. No token is needed.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None
+    rate: Annotated[
+        float | None,
+        Option(
+            "--rate",
+            metavar="N",
+            help="Most requests in a second; without it as many as fit.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
+    concurrency: Annotated[
+        Any,
+        Option(
+            "--concurrency",
+            parser=read_concurrency,
+            metavar="N|auto",
+            help="Most requests at once.",
+            rich_help_panel=HOW,
+        ),
+    ] = field(default="auto")
+
+    @property
+    def limits(self) -> Limits:
+        """Return the client's limits.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        return Limits(concurrency=self.concurrency, rate=self.rate)
+
+
+@frozen(kw_only=True)
+class Output:
+    """What is printed, and for whom."""
+
+    json: Annotated[
+        bool,
+        Option("--json", metavar="", help="Print JSON to stdout.", rich_help_panel=OUTPUT),
+    ] = False
+    quiet: Annotated[
+        bool,
+        Option(
+            "--quiet",
+            "-q",
+            metavar="",
+            help="Say nothing on stderr but errors.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False
+    verbose: Annotated[
+        bool,
+        Option(
+            "--verbose",
+            "-v",
+            metavar="",
+            help="Say more; show where an error came from.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False

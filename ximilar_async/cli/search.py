@@ -1,0 +1,164 @@
+"""`search`: what a collection holds that looks like an image."""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from typer import Argument, Option
+
+from ximilar_async._models import Record, SearchAnswer
+
+from .connect import find_collection, open_client
+from .failures import UsageError
+from .options import ACTION, Access, Output, Place
+from .screen import put, put_json, say
+from .signals import run
+from .tables import matches_view
+
+EXAMPLES: Final = """
+[bold]Examples[/bold]
+  ximilar-async search boot.jpg -c shoes-id -s fashion
+  ximilar-async search id:sku-17 -c shoes-id -k 5 --filter '{"price": {"$lt": 90}}'
+  ximilar-async search boot.jpg -c c1 --emulator data/ --html out.html --images photos/
+"""
+
+_BY_ID: Final = "id:"
+_AROUND: Final = 20
+"""Characters of a filter that are quoted where it breaks off."""
+
+
+def search(
+    image: Annotated[
+        str,
+        Argument(
+            metavar="IMAGE",
+            help="A file, an http(s) address, or id:ID for a record of the collection.",
+        ),
+    ],
+    *,
+    k: Annotated[
+        int, Option("-k", metavar="N", min=1, help="Most records to find.", rich_help_panel=ACTION)
+    ] = 10,
+    filter: Annotated[
+        str | None,
+        Option(
+            metavar="JSON",
+            help='Only records whose fields match, such as {"price": {"$lt": 90}}.',
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    fields: Annotated[
+        str | None,
+        Option(
+            metavar="A,B",
+            help="Fields of the records to fetch and show; all are fetched and a few shown "
+            "without it.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.html",
+            help="Write a page with the images instead of printing a table.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        Option(
+            metavar="FOLDER",
+            help="With --html: where the images of records lie, by their _file or _id.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    place: Place,
+    access: Access,
+    output: Output,
+) -> int:
+    """Find the records of a collection that look most like an image."""
+    condition = None if filter is None else read_filter(filter)
+    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    query = query_record(image)
+    _check_page(html, images)
+
+    async def work(_: object) -> int:
+        async with open_client(access) as client:
+            collection = find_collection(client, place)
+            answer = await collection.visual_knn(
+                query, k=k, filter=condition, fields_to_return=["_id", *names] if names else ["*"]
+            )
+        _show(answer, names, output)
+        return 0
+
+    return run(work)
+
+
+def query_record(image: str) -> Record:
+    """Return the query for what a user names: a file, an address, or a record's id.
+
+    Raises:
+        UsageError: `id:` without an id, or no such file.
+
+    Example:
+        >>> query_record("id:sku-17"), query_record("https://example.com/boot.jpg")
+        ({'_id': 'sku-17'}, {'_url': 'https://example.com/boot.jpg'})
+    """
+    if image.startswith(_BY_ID):
+        if image == _BY_ID:
+            raise UsageError("id: needs the id of a record behind it, such as id:sku-17")
+        return {"_id": image.removeprefix(_BY_ID)}
+    if image.lower().startswith(("http://", "https://")):
+        return {"_url": image}
+    if not Path(image).exists():
+        raise UsageError(f"no such file: {image!r}; write id:… for the id of a record")
+    return {"_file": image}
+
+
+def read_filter(text: str) -> dict[str, Any]:
+    """Return a filter from its JSON text.
+
+    Raises:
+        UsageError: it is no JSON, and where; or no object.
+
+    Example:
+        >>> read_filter('{"price": {"$lt": 90}}')
+        {'price': {'$lt': 90}}
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--filter is no JSON: {_where(text, error)}") from None
+    if not isinstance(value, dict):
+        raise UsageError(f'--filter must be an object, such as {{"price": 5}}, not {text!r}')
+    return value
+
+
+def _where(text: str, error: ValueError) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    before = text[max(0, error.pos - _AROUND) : error.pos]
+    after = text[error.pos : error.pos + _AROUND]
+    return f"{error.msg} at character {error.pos + 1}: {before} >>> {after or 'the end'}"
+
+
+def _check_page(html: Path | None, images: Path | None) -> None:
+    if html is None:
+        if images is not None:
+            raise UsageError("--images goes with --html: it is where the page's images lie")
+        return
+    if not html.parent.is_dir():
+        raise UsageError(f"--html: there is no folder {str(html.parent)!r}")
+    if images is not None and not images.is_dir():
+        raise UsageError(f"--images: there is no folder {str(images)!r}")
+
+
+def _show(answer: SearchAnswer, names: list[str] | None, output: Output) -> None:
+    matches = answer.matches
+    if output.json:
+        put_json([{"id": m.id, "distance": m.distance, "record": m.record} for m in matches])
+        return
+    put(matches_view(matches, names))
+    if not matches:
+        say("nothing found", output)

@@ -1,0 +1,236 @@
+"""Reports and answers as a person reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ximilar_async.bulk import Outcome
+
+from .screen import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from ximilar_async._models import Match
+    from ximilar_async.bulk import Report, Result
+
+_COLOURS: Final[Mapping[Outcome, str]] = {
+    Outcome.ALREADY_PRESENT: "cyan",
+    Outcome.NEAR_DUPLICATE: "cyan",
+    Outcome.NOT_FOUND: "yellow",
+    Outcome.REJECTED: "red",
+    Outcome.FAILED: "red",
+    Outcome.NOT_ATTEMPTED: "yellow",
+}
+"""Colours of the outcomes; those that were wanted are green."""
+
+_SHOWN: Final = (
+    Outcome.NEAR_DUPLICATE,
+    Outcome.NOT_FOUND,
+    Outcome.REJECTED,
+    Outcome.FAILED,
+    Outcome.NOT_ATTEMPTED,
+)
+"""Outcomes whose samples are worth reading."""
+
+_MOST_FIELDS: Final = 4
+"""Fields of a record in a table, unless more are asked for."""
+
+
+def outcome_words(outcome: Outcome) -> str:
+    """Return how people call an outcome.
+
+    Example:
+        >>> outcome_words(Outcome.ALREADY_PRESENT)
+        'already present'
+    """
+    return outcome.value.replace("_", " ")
+
+
+def colour(outcome: Outcome) -> str:
+    """Return an outcome's colour."""
+    return _COLOURS.get(outcome, "green")
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+def report_view(report: Report) -> RenderableType:
+    """Return a report to print: what was done, a count for each outcome, samples of trouble."""
+    parts: list[RenderableType] = [Text(headline(report), "bold"), _counts(report)]
+    parts += [
+        _samples(report, outcome, results)
+        for outcome in _SHOWN
+        if (results := report.samples.get(outcome)) and not _is_dry(report, outcome)
+    ]
+    if report.anomalies:
+        odd = ", ".join(f"{plain(what)} ({n:,})" for what, n in report.anomalies.items())
+        parts.append(Text(f"odd answers: {odd}", "yellow"))
+    return Group(*parts)
+
+
+def headline(report: Report) -> str:
+    """Return the report's first line.
+
+    Example:
+        >>> from ximilar_async.bulk import Report
+        >>> headline(Report(operation="insert", read=1200, counts={}, requests=120, elapsed=2.0))
+        'insert: 1,200 records read in 2.0 s, 120 requests'
+    """
+    done = sum(report.counts.values())
+    words = f"{report.operation}: {counted(report.read, 'record')} read in {report.elapsed:.1f} s"
+    if done and report.elapsed and not report.dry_run:
+        words += f" ({done / report.elapsed:,.0f} a second)"
+    words += f", {counted(report.requests, 'request')}"
+    if report.retries:
+        words += f", {report.retries:,} of them repeated"
+    return f"dry run of {words}" if report.dry_run else words
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "record"), counted(2000, "record")
+        ('1 record', '2,000 records')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _is_dry(report: Report, outcome: Outcome) -> bool:
+    return report.dry_run and outcome is Outcome.NOT_ATTEMPTED
+
+
+def _counts(report: Report) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    for outcome in Outcome:
+        if number := report.counts.get(outcome):
+            words = outcome_words(outcome)
+            if _is_dry(report, outcome):
+                words = "ready to be sent"
+            table.add_row(f"{number:,}", Text(words, colour(outcome)))
+    if not table.row_count:
+        table.add_row("0", "nothing to do")
+    return table
+
+
+def _samples(report: Report, outcome: Outcome, results: Sequence[Result]) -> RenderableType:
+    total = report.counts.get(outcome, 0)
+    few = "" if len(results) == total else f" (the first {len(results)} of {total:,})"
+    title = Text(f"{outcome_words(outcome)}{few}:", colour(outcome))
+    reasons = {result.reason for result in results}
+    if len(reasons) == 1 and len(results) > 1 and outcome is not Outcome.NEAR_DUPLICATE:
+        names = ", ".join(plain(name(result)) for result in results)
+        return Group(title, Text(f"  {plain(reasons.pop())}"), Text(f"  {names}", "dim"))
+    return Group(title, *(_sample(result) for result in results))
+
+
+def _sample(result: Result) -> Text:
+    reason = reason_words(result)
+    if result.where in reason or (result.id or "?") in reason:
+        return Text(f"  {plain(reason)}")
+    return Text.assemble("  ", (plain(name(result)), "bold"), f": {plain(reason)}")
+
+
+def name(result: Result) -> str:
+    """Return how to call a record: its `_id`, with its place where that says more.
+
+    Example:
+        >>> from ximilar_async.bulk import Result
+        >>> name(Result(7, "line 7", "boot", Outcome.REJECTED))
+        'boot (line 7)'
+    """
+    if result.id is None or result.id == result.where:
+        return result.where
+    return f"{result.id} ({result.where})"
+
+
+def reason_words(result: Result) -> str:
+    """Return why a record ended so; for a near-duplicate, what it is like."""
+    near = result.near_duplicates
+    if not near:
+        return result.reason
+    words = ", ".join(f"{match.id} at distance {distance(match.distance)}" for match in near[:3])
+    return f"like {words}" + (f" and {len(near) - 3} more" if len(near) > 3 else "")  # noqa: PLR2004 - as above
+
+
+def distance(value: float) -> str:
+    """Return a distance as it is written everywhere.
+
+    Example:
+        >>> distance(0), distance(12.3456)
+        ('0.00', '12.35')
+    """
+    return f"{value:.2f}"
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def matches_view(matches: Sequence[Match], fields: Sequence[str] | None = None) -> Table:
+    """Return search results as a table: rank, id, distance, and a few fields.
+
+    Args:
+        matches: The records found, nearest first.
+        fields: Names of the fields to show; None chooses a few simple ones.
+    """
+    names = fields_to_show((match.record for match in matches), fields)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("id", overflow="fold")
+    table.add_column("distance", justify="right")
+    for name_ in names:
+        table.add_column(plain(name_), overflow="fold")
+    for rank, match in enumerate(matches, 1):
+        values = [Text(_cell(match.record.get(name_))) for name_ in names]
+        id_ = Text(plain(match.id or "-"), "bold")
+        table.add_row(str(rank), id_, distance(match.distance), *values)
+    return table
+
+
+def fields_to_show(
+    records: Iterable[Mapping[str, Any]], fields: Sequence[str] | None = None
+) -> list[str]:
+    """Return the names of a table's columns for some records.
+
+    Args:
+        records: The records.
+        fields: Names that were asked for; "*" stands for all. None chooses those with simple
+            values that are not the service's own, at most four.
+
+    Example:
+        >>> fields_to_show([{"_id": "1", "price": 5, "size": {"eu": 42}}])
+        ['price']
+        >>> fields_to_show([{"_id": "1", "price": 5, "size": {"eu": 42}}], ["size", "_id"])
+        ['size']
+    """
+    if fields is not None and "*" not in fields:
+        return [field for field in fields if field != "_id"]
+    found: dict[str, None] = {}
+    for record in records:
+        for field, value in record.items():
+            simple = isinstance(value, (str, int, float, bool)) and not field.startswith("_")
+            if field not in ("_id", "_base64") and (simple or fields is not None):
+                found[field] = None
+    return list(found)[: None if fields is not None else _MOST_FIELDS]
+
+
+def pairs_view(pairs: Mapping[str, Any]) -> Table:
+    """Return names and values as a table of two columns."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name_, value in pairs.items():
+        table.add_row(Text(plain(name_), "dim"), Text(_cell(value)))
+    return table
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else plain(value)
