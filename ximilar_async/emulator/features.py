@@ -42,7 +42,7 @@ def _dct_matrix(side: int) -> Floats:
     frequency, place = np.arange(side)[:, None], np.arange(side)[None]
     matrix = np.cos(np.pi * (2 * place + 1) * frequency / (2 * side)) * np.sqrt(2 / side)
     matrix[0] /= np.sqrt(2)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, dtype=np.float32)
 
 
 def _cell_of_pixels() -> NDArray[np.intp]:
