@@ -190,14 +190,15 @@ class Waits:
 class RetryBudget:
     """A shared allowance that keeps a total outage from being multiplied by retries.
 
-    Every retry costs, every success refunds: while most calls succeed retries are free, and when
-    nothing succeeds the budget is soon empty and calls fail at once.
+    Every retry costs, every success refunds, and one after a retry refunds that retry: while most
+    calls succeed in the end retries are free, and when nothing succeeds the budget is soon empty
+    and calls fail at once.
 
     Args:
         tokens: What is left.
         most: What there is at most.
         cost: What a retry takes.
-        refund: What a success gives back.
+        refund: What a success at the first attempt gives back.
 
     Example:
         >>> budget = RetryBudget(tokens=5)
@@ -217,6 +218,10 @@ class RetryBudget:
         self.tokens -= self.cost
         return True
 
-    def succeed(self) -> None:
-        """Give back a success's refund."""
-        self.tokens = min(self.most, self.tokens + self.refund)
+    def succeed(self, *, retried: bool = False) -> None:
+        """Give back a success's refund.
+
+        Args:
+            retried: Whether the call has taken from the budget.
+        """
+        self.tokens = min(self.most, self.tokens + (self.cost if retried else self.refund))

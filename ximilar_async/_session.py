@@ -46,6 +46,8 @@ class _Call(Generic[A]):
     asked: int
     """How often the token provider had been asked when this call took its token."""
     refreshed: bool = False
+    paid: bool = False
+    """Whether its last repetition was taken from the budget."""
     give_up_at: float = inf
     """When the last request may start, by the session's clock."""
 
@@ -129,7 +131,7 @@ class Session:
         self._check_open()
         response = await self._send(call)
         answer = _read(call, response)
-        self._budget.succeed()
+        self._budget.succeed(retried=call.paid)
         return answer
 
     async def _send(self, call: _Call[A]) -> Response:
@@ -189,7 +191,10 @@ class Session:
         ):
             return False
         # A request that never left costs the service nothing, so it is free of the budget.
-        return failure is FailureClass.NOT_SENT or self._budget.take()
+        if failure is FailureClass.NOT_SENT:
+            return True
+        call.paid = self._budget.take()
+        return call.paid
 
     async def _wait(self, call: _Call[A], error: XimilarError, wait: float) -> None:
         call.trace.waited += wait
