@@ -52,7 +52,7 @@ def message(error: Exception) -> str:
     """
     if isinstance(error, BulkAborted):
         stop, reason = error.report.stop, error.report.stop_reason
-        return f"{stop.value}: {reason}" if stop is not None else str(error)
+        return str(error) if stop is None else f"{stop.value}: {reason}"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

@@ -168,9 +168,10 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
         put_json(report.to_dict())
     else:
         put(report_view(report))
-    if report.stop is not None:
-        aborted = BulkAborted(report.summary(), report)
-        complain("stopped" if report.stop is Stop.ASKED else "error", failures.message(aborted))
+    if report.stop is Stop.ASKED:
+        complain("stopped", report.stop_reason)
+    elif report.stop is not None:
+        complain("error", failures.message(BulkAborted(report.summary(), report)))
     return signals.exit_code or int(report.exit_code)
 
 

@@ -33,14 +33,18 @@ def put(view: RenderableType) -> None:
         sys.stdout.write(f"{line.rstrip()}\n")
 
 
-def err() -> Console:
-    """Return the console for everything that is no data."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+def err(words: Text) -> None:
+    """Print a line to stderr."""
+    console = Console(file=sys.stderr, highlight=False)
+    with console.capture() as captured:
+        console.print(words, soft_wrap=True)
+    # Not by the console itself: a live picture takes what is written to sys.stderr above itself.
+    sys.stderr.write(captured.get())
 
 
 def is_live(output: Output) -> bool:
     """Tell whether somebody sees progress: stderr is a terminal, and quiet was not asked for."""
-    return sys.stderr.isatty() and not err().is_dumb_terminal and not output.quiet
+    return sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal and not output.quiet
 
 
 def plain(value: object) -> str:
@@ -60,13 +64,13 @@ def plain(value: object) -> str:
 def say(words: str, output: Output) -> None:
     """Print a remark to stderr, unless quiet was asked for."""
     if not output.quiet:
-        err().print(Text(plain(words)))
+        err(Text(plain(words)))
 
 
 def complain(kind: str, words: str) -> None:
     """Print a line such as `error: …` to stderr."""
     style = "bold red" if kind == "error" else "bold yellow"
-    err().print(Text.assemble((f"{kind}: ", style), plain(words)))
+    err(Text.assemble((f"{kind}: ", style), plain(words)))
 
 
 def put_json(value: Any) -> None:

@@ -11,19 +11,23 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from attrs import define, field
 
-from .screen import err
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
 
 HANDLED: Final = (signal.SIGINT, signal.SIGTERM)
 
+_Handler: TypeAlias = "Callable[[int, FrameType | None], Any] | int | signal.Handlers | None"
+
 _BY_SIGNAL: Final = 128
 """A shell's exit code for a signal is this much above its number."""
+
+_SHOW_CURSOR: Final = b"\x1b[?25h\n"
+"""Progress hides it."""
 
 
 @define(eq=False)
@@ -56,25 +60,27 @@ class Signals:
         finally:
             self.stop = before
 
-    def take(self, number: signal.Signals) -> None:
-        """Do what a signal asks for."""
-        if self.received is not None:
-            _leave(_BY_SIGNAL + number)
-        self.received = number
-        self.stop(f"interrupted by {number.name}")
-
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Take the signals of this process while the block runs."""
-        before = {number: signal.getsignal(number) for number in HANDLED}
         loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in HANDLED}
         for number in HANDLED:
-            _catch(loop, number, self.take)
+            _catch(loop, number, lambda number: self._take(loop, number))
         try:
             yield
         finally:
-            for number, handler in before.items():
-                _release(loop, number, handler)
+            if self.received is None:
+                for number, handler in before.items():
+                    _release(loop, number, handler)
+
+    def _take(self, loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+        if self.received is None:
+            self.received = number
+            # The loop may be busy or gone when the next one comes: that one must not need it.
+            for each in HANDLED:
+                _release(loop, each, _leave)
+            self.stop(f"interrupted by {number.name}")
 
 
 def run(work: Callable[[Signals], Coroutine[object, object, int]]) -> int:
@@ -121,18 +127,14 @@ def _catch(
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(take, number))
 
 
-def _release(loop: asyncio.AbstractEventLoop, number: signal.Signals, handler: object) -> None:
+def _release(loop: asyncio.AbstractEventLoop, number: signal.Signals, handler: _Handler) -> None:
     with suppress(NotImplementedError):  # Windows
         loop.remove_signal_handler(number)
-    if callable(handler) or isinstance(handler, signal.Handlers):
-        signal.signal(number, handler)
+    signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _leave(code: int) -> None:
-    """End the process now: no clean-up, but a terminal left in order."""
-    console = err()
-    if console.is_terminal:
-        console.show_cursor()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+def _leave(number: int, _: object) -> NoReturn:
+    """End the process now: no clean-up, but a terminal that shows its cursor."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+    os._exit(_BY_SIGNAL + number)

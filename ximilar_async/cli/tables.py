@@ -40,6 +40,9 @@ _SHOWN: Final = (
 )
 """Outcomes whose samples are worth reading."""
 
+_MOST_NAMES: Final = 3
+"""Records that are named where all have the same reason."""
+
 _MOST_FIELDS: Final = 4
 """Fields of a record in a table, unless more are asked for."""
 
@@ -125,13 +128,18 @@ def _counts(report: Report) -> Table:
 
 def _samples(report: Report, outcome: Outcome, results: Sequence[Result]) -> RenderableType:
     total = report.counts.get(outcome, 0)
+    words, style = outcome_words(outcome), colour(outcome)
+    reasons = {reason_words(result) for result in results}
+    if len(reasons) == 1 and len(results) > 1:
+        names = ", ".join(plain(name(result)) for result in results[:_MOST_NAMES])
+        more = ", …" if total > _MOST_NAMES else ""
+        return Group(
+            Text(f"{words}:", style),
+            Text(f"  {plain(reasons.pop())}"),
+            Text(f"  {names}{more}", "dim"),
+        )
     few = "" if len(results) == total else f" (the first {len(results)} of {total:,})"
-    title = Text(f"{outcome_words(outcome)}{few}:", colour(outcome))
-    reasons = {result.reason for result in results}
-    if len(reasons) == 1 and len(results) > 1 and outcome is not Outcome.NEAR_DUPLICATE:
-        names = ", ".join(plain(name(result)) for result in results)
-        return Group(title, Text(f"  {plain(reasons.pop())}"), Text(f"  {names}", "dim"))
-    return Group(title, *(_sample(result) for result in results))
+    return Group(Text(f"{words}{few}:", style), *(_sample(result) for result in results))
 
 
 def _sample(result: Result) -> Text:
