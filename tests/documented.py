@@ -98,7 +98,10 @@ async def names_for() -> AsyncIterator[dict[str, Any]]:
 
 def compiled(source: str, where: str) -> CodeType:
     """Compile code that may await at its top level."""
-    return compile(source, where, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    code: CodeType = compile(
+        source, where, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+    )
+    return code
 
 
 async def run_code(source: str, names: dict[str, Any], where: str = "<documentation>") -> None:

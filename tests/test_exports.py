@@ -213,10 +213,11 @@ MAY_PRINT = {"cli", "__main__.py"}
 
 def _prints(source: str) -> list[int]:
     """Return the lines that call `print` or write to the process's own streams."""
-    return [node.lineno for node in ast.walk(ast.parse(source)) if _is_printing(node)]
+    expressions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr))
+    return [node.lineno for node in expressions if _is_printing(node)]
 
 
-def _is_printing(node: ast.AST) -> bool:
+def _is_printing(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return getattr(node.func, "id", "") == "print"
     return (
