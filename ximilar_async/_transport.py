@@ -83,6 +83,7 @@ class AiohttpTransport:
         self._tls = make_tls(tls)
         self._trust_env = trust_env
         self._http: aiohttp.ClientSession | None = None
+        self._reading: set[aiohttp.ClientResponse] = set()
 
     async def send(self, request: Request) -> Response:
         """Send one request and return the response, read to its end.
@@ -101,14 +102,22 @@ class AiohttpTransport:
                 data=io.BytesIO(body) if len(body) > _LARGE_BODY else body or None,
                 allow_redirects=False,
             ) as response:
-                return Response(response.status, response.headers, await _read(response))
+                self._reading.add(response)
+                try:
+                    body = await _read(response)
+                finally:
+                    self._reading.discard(response)
+                return Response(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = translate(error, request)
         # Raised out here: inside the handler aiohttp's error would hang on it as its context.
         raise failure
 
     async def aclose(self) -> None:
-        """Close the pool; may be called twice."""
+        """Close the pool; may be called twice. Requests under way fail as disconnected."""
+        for response in self._reading:
+            # aiohttp forgets whoever reads a body; they would wait until their timeout.
+            response.content.set_exception(aiohttp.ServerDisconnectedError())
         if self._http is not None:
             await self._http.close()
 
