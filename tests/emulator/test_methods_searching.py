@@ -51,7 +51,8 @@ def test_k_from_and_radius() -> None:
     page = shop.call("visualKNN", query_record=query, k=3, **{"from": 4})
     assert page["answer_distances"] == [4.0, 5.0, 6.0]
     assert ids(shop.call("visualKNN", query_record=query, radius=1)) == ["0", "1"]
-    assert ids(shop.call("visualKNN", query_record=query, k=0)) == []
+    for method in ("visualKNN", "visualTagsKNN"):
+        assert ids(shop.call(method, query_record={**query, "tags": ["a"]}, k=0)) == []
 
 
 def test_ties_are_broken_by_insertion() -> None:

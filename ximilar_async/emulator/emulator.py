@@ -196,7 +196,7 @@ class Emulator:
 
 def _open(settings: Settings, extractor: Extractor | None) -> Workshop:
     """Do all that touches the disk."""
-    extractor = extractor or VisualDescriptor()
+    extractor = VisualDescriptor() if extractor is None else extractor
     folder = None if settings.path is None else Folder(settings.path)
     try:
         if folder is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from attrs import define, field
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,27 +43,33 @@ def tags_of(record: Mapping[str, Any], name: str) -> frozenset[str]:
     return frozenset(tag for tag in value if isinstance(tag, str))
 
 
-def combined(
-    visual: NDArray[np.float64], shared: NDArray[Any], either: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Return the distances by image and tags.
-
-    Args:
-        visual: Visual distances.
-        shared: For each the number of tags that the record and the query share.
-        either: For each the number of tags that at least one of them has.
+def combined(visual: NDArray[np.float64], tag: float) -> NDArray[np.float64]:
+    """Return the distances by image and tags of records that are at one tag distance.
 
     Example:
-        >>> combined(np.array([40.0, 40.0]), np.array([2, 0]), np.array([2, 3])).tolist()
-        [20.0, 50.0]
+        >>> combined(np.array([0.0, 40.0]), 20.0).tolist()
+        [10.0, 30.0]
     """
-    jaccard: NDArray[np.float64] = 1.0 - shared / np.maximum(either, 1)
-    distances: NDArray[np.float64] = (visual + UNRELATED * jaccard) / 2.0
+    distances: NDArray[np.float64] = (visual + tag) / 2.0
     return distances
 
 
+def tag_distance(shared: int, either: int) -> float:
+    """Return the tag distance of two sets of tags.
+
+    Args:
+        shared: How many tags are in both.
+        either: How many are in at least one.
+
+    Example:
+        >>> tag_distance(1, 4)
+        45.0
+    """
+    return UNRELATED * (1.0 - shared / max(either, 1))
+
+
 def distance(visual: float, query: frozenset[str], tags: frozenset[str]) -> float:
-    """Return the distance of one record by image and tags.
+    """Return the distance of one record by image and tags; without a query's tags by image alone.
 
     Example:
         >>> distance(40.0, frozenset({"red"}), frozenset({"red", "dress"}))
@@ -71,8 +77,17 @@ def distance(visual: float, query: frozenset[str], tags: frozenset[str]) -> floa
     """
     if not query:
         return visual
-    one = combined(np.array([visual]), np.array([len(query & tags)]), np.array([len(query | tags)]))
-    return float(one[0])
+    return (visual + tag_distance(len(query & tags), len(query | tags))) / 2.0
+
+
+@frozen(eq=False)
+class Levels:
+    """The tag distances of all rows from one query: few distances, many rows."""
+
+    distances: Sequence[float]
+    """The distances there are, least first."""
+    of_rows: NDArray[np.intp]
+    """For each row the position of its distance."""
 
 
 @define(eq=False)
@@ -121,6 +136,19 @@ class TagIndex:
         hits = self._rows[wanted[self._tags]]
         shared = np.bincount(hits, minlength=len(self))
         return shared, len(query) + self._counts - shared
+
+    def levels(self, query: frozenset[str]) -> Levels:
+        """Return the tag distances of all rows from a query."""
+        shared, either = self.overlap(query)
+        # Each pair of numbers as one, so that the distance is reckoned once a pair and not a row.
+        step = len(query) + 1
+        pairs = either * step + shared
+        present = np.flatnonzero(np.bincount(pairs))
+        tag = [tag_distance(pair % step, pair // step) for pair in present.tolist()]
+        distances, level = np.unique(np.array(tag), return_inverse=True)
+        of_pairs = np.zeros(present[-1] + 1 if len(present) else 0, np.intp)
+        of_pairs[present] = level
+        return Levels(distances.tolist(), of_pairs[pairs])
 
     def _coded(self, rows: Iterable[frozenset[str]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the tags of some rows as numbers, and how many each row has."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ximilar_async.emulator.answers import Answer
     from ximilar_async.emulator.index import Collection
+    from ximilar_async.emulator.tags import Levels
 
     from .call import Call, Resolved
 
@@ -168,6 +169,8 @@ def _nearest(
     """
     enough = wanted.skip + wanted.k
     count = enough
+    if not count:
+        return np.zeros(0, np.intp), np.zeros(0)
     while True:
         every = [_candidates(collection, query, count, wanted, mask) for query in queries]
         rows, distances = _merged(every, count)
@@ -192,11 +195,28 @@ def _candidates(
     tags = tags_of(query.document, wanted.tags_field) if wanted.tags_field else frozenset[str]()
     if not tags or wanted.tags_field is None:
         return collection.vectors.knn(query.vector, count, mask)
-    rows, visual = collection.vectors.knn(query.vector, len(collection), mask)
-    shared, either = collection.tags(wanted.tags_field).overlap(tags)
-    distances = combined(visual, shared[rows], either[rows])
-    order = np.lexsort((rows, distances))[:count]
-    return rows[order], distances[order]
+    levels = collection.tags(wanted.tags_field).levels(tags)
+    alive = collection.vectors.alive
+    return _by_levels(
+        collection, query.vector, levels, count, alive if mask is None else alive & mask
+    )
+
+
+def _by_levels(
+    collection: Collection,
+    vector: NDArray[np.float32],
+    levels: Levels,
+    count: int,
+    usable: NDArray[np.bool_],
+) -> Ranking:
+    """Return the nearest rows by image and tags: the visually nearest at each tag distance."""
+    found: Ranking = np.zeros(0, np.intp), np.zeros(0)
+    for level, tag in enumerate(levels.distances):
+        if len(found[0]) >= count and found[1][-1] < tag / 2:
+            break  # whatever comes is further off, even with the same image
+        rows, visual = collection.vectors.knn(vector, count, usable & (levels.of_rows == level))
+        found = _merged([found, (rows, combined(visual, tag))], count)
+    return found
 
 
 def _merged(every: Sequence[Ranking], count: int) -> Ranking:
