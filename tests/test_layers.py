@@ -65,7 +65,7 @@ LIVES_IN: dict[str, frozenset[str]] = {
     "pillow_heif": frozenset({"emulator", "images"}),
     "pybase64": frozenset({"emulator", "images"}),
     "rich": frozenset({"cli"}),
-    "sqlite3": frozenset({"emulator"}),
+    "sqlite3": frozenset({"bulk._seen", "emulator"}),
     "typer": frozenset({"cli"}),
     "uvloop": frozenset({"__main__", "cli"}),
 }
