@@ -173,7 +173,7 @@ class ApiError(XimilarError):
         words = f"{code} {text}".rstrip()
         if code != http_status:
             words += f" (HTTP {http_status})"
-        super().__init__(f"{words}: {hint}" if hint else words)
+        super().__init__(f"{words.rstrip('.')}: {hint}" if hint else words)
         self.http_status = http_status
         self.code = code
         self.text = text

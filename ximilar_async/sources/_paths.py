@@ -152,8 +152,11 @@ class LineSplitter:
 def _parse(line: bytes, where: str) -> Entry:
     try:
         return Entry(where, orjson.loads(line))
-    except ValueError as error:
-        return Entry(where, fault=f"is not JSON: {error}")
+    except orjson.JSONDecodeError as error:
+        fault = f"is not JSON at character {error.colno}: {error.msg}"
+    if b"NaN" in line or b"Infinity" in line:
+        fault = "holds NaN or Infinity, which JSON does not have; leave the field out"
+    return Entry(where, fault=fault)
 
 
 class FolderSource:
