@@ -22,6 +22,7 @@ from ximilar_async.errors import ConfigError, ImageError
 from ximilar_async.images import (
     ImageOptions,
     image_format,
+    make_thumbnail,
     needs_preparing,
     prepare_record,
     prepare_records,
@@ -641,6 +642,27 @@ def test_a_refused_format_is_named(tmp_path: Path) -> None:
     assert refused("a.jpg", tmp_path) == (
         "AVIF is not supported by the service; convert it to JPEG, PNG or WEBP"
     )
+
+
+# --- thumbnails -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", [*STILL_FORMATS, "GIF"])
+@pytest.mark.parametrize(("size", "small"), [((900, 600), (256, 171)), ((96, 64), (96, 64))])
+def test_thumbnails_are_pictures_that_any_browser_shows(
+    format: str, size: tuple[int, int], small: tuple[int, int]
+) -> None:
+    """Of each format comes a JPEG of at most the asked side, also where nothing is to shrink."""
+    image = opened(make_thumbnail(encoded(picture(*size), format)))
+    assert (image.format, image.size) == ("JPEG", small)
+    assert difference(image, picture(*size).resize(small)) < 8
+
+
+def test_thumbnails_of_what_cannot_be_shown_are_refused() -> None:
+    """A damaged image and one of a refused format have none."""
+    for data in (encoded(picture())[:600], encoded(picture(), "AVIF"), b"text", b""):
+        with pytest.raises(ImageError):
+            make_thumbnail(data)
 
 
 # --- many at once, off the loop -------------------------------------------------------------------

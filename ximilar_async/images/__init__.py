@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from ._formats import image_format
 from ._options import ImageOptions
-from ._prepare import needs_preparing, prepare_record, prepare_records
+from ._prepare import make_thumbnail, needs_preparing, prepare_record, prepare_records
 
 __all__ = [
     "ImageOptions",
     "image_format",
+    "make_thumbnail",
     "needs_preparing",
     "prepare_record",
     "prepare_records",

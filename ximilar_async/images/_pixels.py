@@ -87,9 +87,30 @@ def prepare_bytes(data: bytes, name: str, options: ImageOptions) -> bytes:
             _check_whole(image, name, data, stream.tell())
             if not turned and _orientation(image) == 1:
                 return data
-        _draft(image, options)
-        image.load()
-        return _encode(image, options, lossless=name == "GIF")
+        return _encode_opened(image, options, lossless=name == "GIF")
+
+
+def encode_bytes(data: bytes, name: str, options: ImageOptions) -> bytes:
+    """Return an image file encoded anew, whether it has to be or not.
+
+    Args:
+        data: The content of an image file.
+        name: Its format, one of those that the service takes.
+        options: How it is checked and shrunk.
+
+    Raises:
+        ImageError: it has too many pixels, or cannot be decoded.
+    """
+    with _damage_named(name):
+        image = _OPENERS[name](BytesIO(data))
+        _check_pixels(image, options)
+        return _encode_opened(image, options)
+
+
+def _encode_opened(image: ImageFile, options: ImageOptions, *, lossless: bool = False) -> bytes:
+    _draft(image, options)
+    image.load()
+    return _encode(image, options, lossless=lossless)
 
 
 def encode_object(value: Any, options: ImageOptions) -> bytes:

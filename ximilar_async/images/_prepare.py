@@ -113,6 +113,31 @@ async def prepare_records(
     return await asyncio.to_thread(_prepare_all, records, options, files_root)
 
 
+def make_thumbnail(data: bytes, *, max_side: int = 256) -> bytes:
+    """Return a small upright picture of an image file, as JPEG, or PNG where it is transparent.
+
+    Args:
+        data: The content of an image file of a format that the service takes.
+        max_side: Its longest side, in pixels; smaller images keep their size.
+
+    Raises:
+        ImageError: it cannot be decoded, or Pillow is not installed.
+        ConfigError: `max_side` is no size.
+
+    Example:
+        >>> make_thumbnail(b"")
+        Traceback (most recent call last):
+        ximilar_async.errors.ImageError: is empty
+    """
+    options = ImageOptions(max_side=max_side, quality=85)
+    name = accepted_format(data)
+    try:
+        from . import _pixels  # noqa: PLC0415 - Pillow is optional
+    except ImportError:
+        raise ImageError(f"making a thumbnail needs Pillow: {_INSTALL}") from None
+    return _pixels.encode_bytes(data, name, options)
+
+
 def _prepare_all(
     records: Sequence[dict[str, Any]],
     options: ImageOptions,
