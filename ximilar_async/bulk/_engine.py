@@ -119,6 +119,11 @@ class Engine:
         """Return how many batches may be under way at once."""
         return self.options.workers or self.collection.slots
 
+    @property
+    def outage(self) -> str | None:
+        """Return what the last request met while the service does not answer; else None."""
+        return self._sender.last_failure if self._sender.breaker.is_open else None
+
     async def run(self) -> Report:
         """Treat every record of the source and return the report.
 
@@ -168,6 +173,7 @@ class Engine:
             elapsed=(self._ended or time.monotonic()) - self._started,
             anomalies=dict(ledger.anomalies),
             samples={outcome: tuple(kept) for outcome, kept in ledger.samples.items()},
+            outage="" if self._ended else sender.outage(time.monotonic()),
             stop=self._stop,
             stop_reason=self._stop_reason,
             dry_run=self.options.dry_run,
@@ -315,11 +321,9 @@ class Engine:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             self.listeners.tell_progress(self.report)
-            opened = self._sender.breaker.opened_at
-            limit = self.options.retry.deadline
-            if opened is not None and time.monotonic() - opened > limit:
-                failure = self._sender.last_failure
-                self.halt(Stop.OUTAGE, f"no answer for {limit:g} s: {failure}")
+            now, opened = time.monotonic(), self._sender.breaker.opened_at
+            if opened is not None and now - opened > self.options.retry.deadline:
+                self.halt(Stop.OUTAGE, self._sender.outage(now))
 
     def _on_settled(self, item: Item, _: Outcome) -> None:
         following = self._intake.in_flight.leave(item)

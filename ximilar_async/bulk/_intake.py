@@ -99,10 +99,9 @@ class Intake:
 
     async def _take(self, chunk: Chunk) -> None:
         """Admit a chunk's records and have them prepared, in order, a batch's worth at a time."""
-        items = [self.ledger.admit(entry) for entry in chunk]
         size = self.options.batch_size
-        for start in range(0, len(items), size):
-            part = items[start : start + size]
+        for start in range(0, len(chunk), size):
+            part = [self.ledger.admit(entry) for entry in chunk[start : start + size]]
             if not self._ahead and not self.preparer.has_work(part):
                 await self._pack((part, self.preparer.prepare_now(part)))
                 continue

@@ -84,6 +84,8 @@ class Report:
     """What answers said that they should not: unknown ids, ids twice, wrong counts."""
     samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
     """A few results of each outcome that is not the wanted one."""
+    outage: str = ""
+    """While the service does not answer: since when, and what it said last; else empty."""
     stop: Stop | None = None
     """Why the run ended before its source, if it did."""
     stop_reason: str = ""

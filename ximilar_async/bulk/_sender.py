@@ -82,6 +82,11 @@ class Sender:
         self.breaker = Breaker(first=2 * retry.base, last=3 * retry.cap)
         self._once = self.collection.with_options(retry=_ONCE)
 
+    def outage(self, now: float) -> str:
+        """Say since when the service does not answer, and why; empty while it does."""
+        opened = self.breaker.opened_at
+        return "" if opened is None else f"no answer for {now - opened:.0f} s: {self.last_failure}"
+
     async def attempt(self, batch: Batch) -> None:
         """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
         trace = Trace()
