@@ -111,8 +111,8 @@ class SqliteStore:
         """Give the rows of some ids other documents."""
         with self._transaction():
             self._db.executemany(
-                "update records set document = ?2 where id = ?1",
-                documents,
+                "update records set document = ? where id = ?",
+                [(document, id_) for id_, document in documents],
             )
 
     def delete(self, ids: Sequence[str]) -> None:
