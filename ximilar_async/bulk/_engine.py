@@ -119,11 +119,6 @@ class Engine:
         """Return how many batches may be under way at once."""
         return self.options.workers or self.collection.slots
 
-    @property
-    def outage(self) -> str | None:
-        """Return what the last request met while the service does not answer; else None."""
-        return self._sender.last_failure if self._sender.breaker.is_open else None
-
     async def run(self) -> Report:
         """Treat every record of the source and return the report.
 

@@ -44,14 +44,6 @@ class Job:
         """Return how much of the source was read, and how much there is, in records or bytes."""
         return self._engine.source.position, self._engine.source.size
 
-    @property
-    def outage(self) -> str | None:
-        """Return what the last request met while the service does not answer; else None.
-
-        The run waits and probes meanwhile, up to the `deadline` of its `retry`.
-        """
-        return self._engine.outage
-
     async def results(self, *, buffer: int = 1000) -> AsyncGenerator[Result, None]:
         """Yield what became of each record, in the order in which it was decided.
 
