@@ -24,11 +24,11 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="session")
-def python(pytestconfig: pytest.Config) -> Path:
+def python(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make an environment with the vendor's client, once for all runs; return its Python."""
-    folder = (
-        Path(pytestconfig.cache.mkdir(CLIENT.replace("==", "-"))) / sys.implementation.cache_tag
-    )
+    kept = getattr(pytestconfig, "cache", None)
+    home = kept.mkdir(CLIENT.replace("==", "-")) if kept else tmp_path_factory.mktemp("client")
+    folder = Path(home) / str(sys.implementation.cache_tag)
     python = folder / "bin" / "python"
     complete = folder / "complete"
     if not complete.exists():
