@@ -9,7 +9,7 @@ import typer
 from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
-from . import export, info, insert, search, serve
+from . import demo, export, info, insert, search, serve
 from .argv import swallowed, with_emulator_value
 from .commands import as_command
 from .screen import complain
@@ -68,6 +68,7 @@ app.command(epilog=info.PING_EXAMPLES)(as_command(info.ping))
 app.command(epilog=info.ACCOUNT_EXAMPLES)(as_command(info.account))
 app.command(epilog=export.EXAMPLES)(as_command(export.export))
 app.command(epilog=serve.EXAMPLES)(as_command(serve.emulator))
+app.command(epilog=demo.EXAMPLES)(as_command(demo.demo))
 
 
 def run(words: Sequence[str]) -> int:

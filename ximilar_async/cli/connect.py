@@ -76,6 +76,21 @@ async def open_emulator(**settings: Any) -> AsyncIterator[Emulator]:
         await emulator.aclose()
 
 
+def check_unused(folder: Path) -> None:
+    """See that no emulator runs on a folder.
+
+    Raises:
+        UsageError: one does.
+    """
+    from ximilar_async.emulator import EmulatorError  # noqa: PLC0415 - an extra
+    from ximilar_async.emulator.folder import Folder  # noqa: PLC0415 - as above
+
+    try:
+        Folder(folder).close()
+    except EmulatorError as error:
+        raise UsageError(str(error)) from error
+
+
 def read_token(access: Access) -> str:
     """Return the token from the file that was named, or from the variable XIMILAR_TOKEN.
 

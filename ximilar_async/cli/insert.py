@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
+from attrs import evolve
 from typer import Argument, Option
 
 from ximilar_async import bulk
@@ -90,6 +91,14 @@ def insert(
             rich_help_panel=HOW,
         ),
     ] = 512,
+    give_up_after: Annotated[
+        float,
+        Option(
+            metavar="SECONDS",
+            help="End when the service has not answered for so long; until then it is tried again.",
+            rich_help_panel=HOW,
+        ),
+    ] = 900.0,
     files_root: Annotated[
         Path | None,
         Option(
@@ -111,6 +120,7 @@ def insert(
         batch_size=batch_size,
         images=ImageOptions(max_side=max_side or None),
         files_root=files_root,
+        retry=evolve(Options().retry, deadline=give_up_after),
         dry_run=dry_run,
         max_records=max_records,
     )
@@ -120,6 +130,8 @@ def insert(
     async def work(signals: Signals) -> int:
         async with open_client(access, needs_token=not dry_run) as client:
             collection = find_collection(client, place)
+            if not dry_run:
+                await collection.ping()  # before anything is read: is it there, is the token right?
             _tell_plan(records, collection, output)
             job = start(collection, records, options=options)
             done = await follow(job, f"insert {records.name}", output, signals, max_records)

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .screen import is_live
+from .screen import is_live, plain, say
 from .tables import colour, counted, outcome_words
 
 if TYPE_CHECKING:
@@ -118,7 +118,10 @@ def run_view(title: str, report: Report, done: float | None, rate: float) -> Ren
     if report.pending:
         outcomes.append(Text(f"{report.pending:,} under way", "dim"))
     counts = Text("  ").append(Text(", ").join(outcomes))
-    return Group(bar_view(title, done, report.elapsed, ", ".join(line)), counts)
+    view = Group(bar_view(title, done, report.elapsed, ", ".join(line)), counts)
+    if report.outage:
+        view.renderables.append(Text(f"  {plain(report.outage)}", "yellow"))
+    return view
 
 
 def bar_view(title: str, done: float | None, elapsed: float, words: str) -> RenderableType:
@@ -172,18 +175,31 @@ async def watched(
         max_records: The run's bound on records, if it has one.
     """
     pace = Pace()
+    outage = ""
 
-    def picture() -> RenderableType:
+    def look() -> None:
+        nonlocal outage
         report = job.stats
+        if bool(report.outage) != bool(outage) and report.stop is None:
+            again = f"{report.outage}; it is tried again, Ctrl-C ends that"
+            say(again if report.outage else "the service answers again", output)
+        outage = report.outage
         rate = pace.add(report.elapsed, sum(report.counts.values()))
-        return run_view(title, report, share_done(report, job.position, max_records), rate)
+        show(run_view(title, report, share_done(report, job.position, max_records), rate))
 
     with live(output) as show:
-        ticker = asyncio.create_task(_tick(lambda: show(picture())))
-        try:
+        async with ticking(look):
             yield
-        finally:
-            ticker.cancel()
+
+
+@asynccontextmanager
+async def ticking(show: Callable[[], object]) -> AsyncIterator[None]:
+    """Call a function a few times a second while the block runs."""
+    ticker = asyncio.create_task(_tick(show))
+    try:
+        yield
+    finally:
+        ticker.cancel()
 
 
 async def _tick(show: Callable[[], object]) -> None:

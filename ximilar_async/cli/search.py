@@ -1,20 +1,23 @@
 """`search`: what a collection holds that looks like an image."""
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from typer import Argument, Option
 
-from ximilar_async._models import Record, SearchAnswer
+from ximilar_async._models import Match, Record, SearchAnswer
 
 from .connect import find_collection, open_client
 from .failures import UsageError
 from .options import ACTION, Access, Output, Place
+from .pages import search_page
 from .screen import put, put_json, say
 from .signals import run
-from .tables import matches_view
+from .tables import counted, matches_view
 
 EXAMPLES: Final = """
 [bold]Examples[/bold]
@@ -89,10 +92,25 @@ def search(
             answer = await collection.visual_knn(
                 query, k=k, filter=condition, fields_to_return=["_id", *names] if names else ["*"]
             )
-        _show(answer, names, output)
+        if html is None:
+            _show(answer, names, output)
+            return 0
+        words = f"collection {collection.id} of {collection.service}"
+        page = await asyncio.to_thread(
+            search_page, query, answer.matches, place=words, folder=images, fields=names
+        )
+        html.write_text(page, encoding="utf-8")
+        _tell_page(html, answer.matches, output)
         return 0
 
     return run(work)
+
+
+def _tell_page(page: Path, matches: Sequence[Match], output: Output) -> None:
+    if output.json:
+        put_json({"page": str(page), "matches": matches_json(matches)})
+    else:
+        put(f"{counted(len(matches), 'record')} found; page: {page}")
 
 
 def query_record(image: str) -> Record:
@@ -135,6 +153,11 @@ def read_filter(text: str) -> dict[str, Any]:
     return value
 
 
+def matches_json(matches: Sequence[Match]) -> list[dict[str, Any]]:
+    """Return search results as plain JSON values."""
+    return [{"id": m.id, "distance": m.distance, "record": m.record} for m in matches]
+
+
 def _where(text: str, error: ValueError) -> str:
     if not isinstance(error, json.JSONDecodeError):
         return str(error)
@@ -157,7 +180,7 @@ def _check_page(html: Path | None, images: Path | None) -> None:
 def _show(answer: SearchAnswer, names: list[str] | None, output: Output) -> None:
     matches = answer.matches
     if output.json:
-        put_json([{"id": m.id, "distance": m.distance, "record": m.record} for m in matches])
+        put_json(matches_json(matches))
         return
     put(matches_view(matches, names))
     if not matches:

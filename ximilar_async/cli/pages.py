@@ -1,0 +1,223 @@
+"""What the pages show: records and results become tiles. Blocking: images are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from .gallery import Fact, Pair, Section, Table, Tile, render_page, thumbnail
+from .screen import plain
+from .tables import counted, fields_to_show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ximilar_async._models import Match, Record
+    from ximilar_async.bulk import Report, Result
+    from ximilar_async.demo import Catalog
+
+_MOST_BYTES: Final = 64 * 2**20
+"""Largest image file that is read for a page."""
+
+_SAME: Final = 0.005
+"""Distance below which two images are shown as the same."""
+
+
+def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | None:
+    """Return the local image file of a record, or None.
+
+    Args:
+        record: A record; its `_file` or `_url` may be a local path.
+        folder: Where images lie: then `_file` and `_id` are looked up below it, and nowhere else.
+    """
+    names = ("_file", "_id") if folder is not None else ("_file", "_url")
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str) and value and (path := _usable(value, folder)) is not None:
+            return path
+    return None
+
+
+def _usable(name: str, folder: Path | None) -> Path | None:
+    try:
+        path = Path(name).resolve() if folder is None else (folder / name).resolve()
+        inside = folder is None or path.is_relative_to(folder.resolve())
+        usable = inside and path.is_file() and path.stat().st_size <= _MOST_BYTES
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return path if usable else None
+
+
+def make_tile(
+    record: Mapping[str, Any],
+    folder: Path | None = None,
+    *,
+    far: float | None = None,
+    fields: Sequence[str] | None = None,
+    mark: str = "",
+) -> Tile:
+    """Return a record's tile: its image where it can be found, its id, a few fields.
+
+    Args:
+        record: The record.
+        folder: Where images lie.
+        far: Its distance from the query.
+        fields: Names of the fields to show; None chooses a few.
+        mark: A word in the image's corner.
+    """
+    path = find_image(record, folder)
+    url = record.get("_url")
+    shown = [(name, record.get(name)) for name in fields_to_show([record], fields)]
+    return Tile(
+        image=None if path is None else _thumbnail(path),
+        title=str(record.get("_id", "")),
+        lines=tuple(f"{name}: {plain(value)}" for name, value in shown if value is not None),
+        distance=far,
+        address=url if isinstance(url, str) else None,
+        mark=mark,
+    )
+
+
+def _thumbnail(path: Path) -> bytes | None:
+    try:
+        return thumbnail(path.read_bytes())
+    except OSError:
+        return None
+
+
+def search_page(
+    query: Record,
+    matches: Sequence[Match],
+    *,
+    place: str,
+    folder: Path | None = None,
+    fields: Sequence[str] | None = None,
+) -> str:
+    """Return the page of a search.
+
+    Args:
+        query: What was searched with.
+        matches: What was found, nearest first.
+        place: The collection, in words.
+        folder: Where images lie.
+        fields: Names of the fields to show; None chooses a few.
+    """
+    tiles = tuple(
+        make_tile(match.record, folder, far=match.distance, fields=fields) for match in matches
+    )
+    return render_page(
+        "Search by image",
+        subtitle=f"{counted(len(matches), 'record')} of {place}, nearest first",
+        query=query_tile(query, folder),
+        sections=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
+        footer=_FOOTER,
+    )
+
+
+def query_tile(query: Record, folder: Path | None = None) -> Tile:
+    """Return the tile of what was searched with."""
+    path = find_image(query)
+    if path is None and folder is not None:
+        path = find_image(query, folder)
+    url = query.get("_url")
+    name = query.get("_id") or (path.name if path else url)
+    return Tile(
+        image=None if path is None else _thumbnail(path),
+        title=str(name),
+        address=url if isinstance(url, str) else None,
+    )
+
+
+_FOOTER: Final = "Distances are the service's own: smaller is more alike, 0 is the same image."
+
+
+# --- the demo -----------------------------------------------------------------------------------
+
+
+def demo_page(
+    catalog: Catalog,
+    report: Report,
+    results: Sequence[Result],
+    matches: Sequence[Match],
+) -> str:
+    """Return the demo's page.
+
+    Args:
+        catalog: The catalog that was inserted.
+        report: What became of it.
+        results: The near-duplicates and the rejected records.
+        matches: What the search found, nearest first.
+    """
+    records = read_records(catalog.records_path)
+    near = [result for result in results if result.near_duplicates]
+    refused = [result for result in results if not result.near_duplicates]
+    fields = ("name", "price")
+    nearest = tuple(
+        make_tile(match.record, catalog.folder, far=match.distance, fields=fields)
+        for match in matches
+    )
+    return render_page(
+        "A catalog, inserted and searched",
+        subtitle=(
+            f"{counted(report.read, 'record')} of rendered product images went through the HTTP "
+            f"client into a local emulator in {report.elapsed:.1f} s. All of them were made by "
+            "this program."
+        ),
+        facts=_facts(report),
+        query=Tile(
+            image=_thumbnail(catalog.query_path),
+            title=catalog.query_path.name,
+            lines=("not in the catalog",),
+        ),
+        sections=[
+            Section("Nearest", "What the collection holds that looks most like it.", nearest),
+            Section(
+                "Near-duplicates",
+                "Left out, each because of a stored image that it is too like: the one left out "
+                "stands to the left.",
+                tuple(_pair(result, records, catalog.folder) for result in near),
+                "None was found.",
+            ),
+        ],
+        tables=[
+            Table(
+                "Refused",
+                ("record", "where", "why"),
+                tuple((result.id or "-", result.where, result.reason) for result in refused),
+                "These never reached the service.",
+                "No record was refused.",
+            )
+        ],
+        footer=_FOOTER,
+    )
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """Return the records of a file of JSON lines by their ids."""
+    lines = path.read_bytes().splitlines()
+    return {record["_id"]: record for record in map(orjson.loads, lines)}
+
+
+def _facts(report: Report) -> list[Fact]:
+    return [
+        Fact("read", report.read),
+        Fact("inserted", report.inserted, "good"),
+        Fact("near-duplicates", report.near_duplicate, "warn"),
+        Fact("refused", report.rejected, "bad" if report.rejected else ""),
+        Fact("requests", report.requests),
+        Fact("a second", round(report.records_per_second)),
+    ]
+
+
+def _pair(result: Result, records: Mapping[str, Record], folder: Path) -> Pair:
+    match = result.near_duplicates[0]
+    stored = records.get(match.id or "", {"_id": match.id})
+    left_out = result.record if isinstance(result.record, dict) else {"_id": result.id}
+    mark = "the same image" if match.distance < _SAME else ""
+    return Pair(
+        make_tile(left_out, folder, fields=(), mark=mark),
+        make_tile(stored, folder, fields=()),
+        match.distance,
+    )
