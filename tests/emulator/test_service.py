@@ -275,7 +275,7 @@ async def test_a_bad_extractor_is_named(caplog: pytest.LogCaptureFixture) -> Non
         status, body = await ask(emulator, "insert", ONE)
         assert (status, body["status"]["text"]) == (
             500,
-            "the extractor did not give 2 finite numbers",
+            "the extractor did not give 2 numbers within ±1e+09",
         )
         assert (await ask(emulator, "getRecordCount"))[1]["answer_count"] == 0
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOAD_AT_ONCE: Final = 4096
 _WORTH_COMPACTING: Final = 16_384
+_LARGEST: Final = 1e9
+"""Largest number in a vector, by amount: what `VectorStore` takes."""
 
 Document = dict[str, Any]
 
@@ -120,8 +122,11 @@ class Collection:
             EmulatorError: they could not be written, or the vectors are none; nothing is changed
                 then.
         """
-        if vectors.shape != (len(documents), self.dimensions) or not np.isfinite(vectors).all():
-            raise EmulatorError(f"the extractor did not give {self.dimensions} finite numbers")
+        fits = vectors.shape == (len(documents), self.dimensions)
+        if not fits or not np.abs(vectors).max(initial=0) <= _LARGEST:
+            raise EmulatorError(
+                f"the extractor did not give {self.dimensions} numbers within ±{_LARGEST:g}"
+            )
         rows = [
             (document["_id"], _encoded(document), _packed(vector))
             for document, vector in zip(documents, vectors, strict=True)
