@@ -1,0 +1,199 @@
+"""Records of a rejects file, to be sent once more."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from attrs import define, field
+
+from ximilar_async.errors import SourceError
+from ximilar_async.sources import Entry, JsonlSource
+
+from ._rejects import decode_envelope, plain_text
+from ._seen import SeenIds
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator
+
+    from ximilar_async.sources import Chunk, Source
+
+    from ._rejects import Envelope
+
+_LONGEST_LINE: Final = 128 * 2**20
+
+
+def open_rejects(
+    path: str | os.PathLike[str],
+    *,
+    everything: bool = False,
+    origin: Source | None = None,
+    files_root: str | os.PathLike[str] | None = None,
+) -> RejectsSource:
+    """Return a rejects file as a source of the records in it; its first line is read at once.
+
+    Args:
+        path: The file.
+        everything: Whether records that will hardly end otherwise are given as well.
+        origin: The source that the records were read from, for those that are not in the file
+            because they are large or no JSON.
+        files_root: Folder that `_file` must not leave; None for the one that the file names.
+
+    Raises:
+        SourceError: there is no such file, or it is no rejects file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_LINE)
+    except OSError as error:
+        raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    root = _root_of(line, path)
+    if files_root is not None:
+        return RejectsSource(
+            path, everything=everything, origin=origin, files_root=Path(files_root)
+        )
+    return RejectsSource(path, everything=everything, origin=origin, files_root=root, only=root)
+
+
+def _root_of(line: bytes, path: Path) -> Path | None:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None  # torn, or empty: it is accounted for when it is read
+    try:
+        root = decode_envelope(value).root
+    except ValueError as error:
+        raise SourceError(
+            f"{str(path)!r} cannot be replayed: its first line {error}; records as they are go "
+            "into the operation itself (insert, update, delete)"
+        ) from None
+    return None if root is None else Path(root)
+
+
+@define(eq=False)
+class RejectsSource:
+    """Records of a rejects file as they were read, by default those worth sending again.
+
+    A record that a resumed run rejected a second time comes once. What is not in the file is taken
+    from `origin` by its number, after all others; where that is not given, or has changed, the
+    record is accounted for as one that cannot be sent. A line that is no envelope costs that line.
+
+    Args:
+        path: The file.
+        everything: Whether records that will hardly end otherwise are given as well.
+        origin: The source that the records were read from.
+        files_root: Folder that `_file` must not leave; None for anywhere.
+        only: The folder that records with a `_file` must have been rejected below; None for any.
+    """
+
+    path: Path
+    everything: bool = field(default=False, kw_only=True)
+    origin: Source | None = field(default=None, kw_only=True)
+    files_root: Path | None = field(default=None, kw_only=True)
+    only: Path | None = field(default=None, kw_only=True)
+    _lines: JsonlSource = field(init=False, repr=False)
+    _wanted: dict[int, Envelope] = field(factory=dict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lines = JsonlSource(self.path)
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return self.path.name
+
+    @property
+    def size(self) -> int | None:
+        """Return the file's size in bytes, once it is being read."""
+        return self._lines.size
+
+    @property
+    def position(self) -> int:
+        """Return how much of the file was read, in bytes."""
+        return self._lines.position
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the records in the order of the file, then those of `origin`.
+
+        Raises:
+            SourceError: the file or `origin` cannot be read.
+        """
+        with SeenIds() as seen:
+            async with aclosing(self._lines.chunks()) as chunks:
+                async for chunk in chunks:
+                    opened = [self._open(entry, seen) for entry in chunk]
+                    if kept := [entry for entry in opened if entry is not None]:
+                        yield kept
+        if self._wanted and self.origin is not None:
+            async with aclosing(self._find(self.origin)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    def _open(self, line: Entry, seen: SeenIds) -> Entry | None:
+        """Return the record in a line, or None if it is not to be sent, or not yet."""
+        if line.fault is not None:
+            return Entry(f"{self.name} {line.where}", fault=line.fault)
+        try:
+            envelope = decode_envelope(line.record)
+        except ValueError as error:
+            return Entry(f"{self.name} {line.where}", fault=str(error))
+        asked_for = self.everything or envelope.send_again
+        if not asked_for or not seen.add(f"{envelope.run} {envelope.seq}"):
+            return None
+        if fault := self._fault(envelope):
+            return Entry(_place(envelope), fault=fault)
+        if envelope.omitted is not None:
+            self._wanted[envelope.seq] = envelope
+            return None
+        return Entry(_place(envelope), envelope.record)
+
+    def _fault(self, envelope: Envelope) -> str | None:
+        """Say why a record cannot be had, if it cannot."""
+        if envelope.omitted is not None and self.origin is None:
+            return f"is not in {self.name} ({envelope.omitted}); name its source as well"
+        if envelope.omitted is not None and self.origin and self.origin.name != envelope.source:
+            return f"stands in {envelope.source}, and the source named is {self.origin.name}"
+        record, root = envelope.record, envelope.root
+        has_file = isinstance(record, dict) and "_file" in record
+        if has_file and self.only is not None and root != str(self.only):
+            return f"has its `_file` below {root}, not below {self.only}; name files_root as well"
+        return None
+
+    async def _find(self, origin: Source) -> AsyncGenerator[Chunk, None]:
+        """Yield the wanted records of the source that they were read from."""
+        seq = 0
+        async with aclosing(origin.chunks()) as chunks:
+            async for chunk in chunks:
+                numbered = enumerate(chunk, seq + 1)
+                seq += len(chunk)
+                wanted = [(self._wanted.pop(at, None), entry) for at, entry in numbered]
+                if found := [_taken(envelope, entry) for envelope, entry in wanted if envelope]:
+                    yield found
+                if not self._wanted:
+                    return
+        yield [
+            Entry(_place(envelope), fault=f"is not in {origin.name} any more")
+            for envelope in self._wanted.values()
+        ]
+
+
+def _taken(envelope: Envelope, entry: Entry) -> Entry:
+    """Return a record of the source if it is still the one that was rejected."""
+    record = entry.record
+    id_ = record.get("_id") if isinstance(record, dict) else None
+    known = plain_text(id_) if isinstance(id_, str) else None
+    if envelope.id != known:
+        fault = f"is another record now: its _id was {envelope.id!r} and is {known!r}"
+        return Entry(_place(envelope), fault=fault)
+    return Entry(_place(envelope), record, entry.fault)
+
+
+def _place(envelope: Envelope) -> str:
+    """Return where the record stood, with the source's name where it does not speak for itself."""
+    if envelope.where.startswith(("line ", "record ")):
+        return f"{envelope.source} {envelope.where}"
+    return envelope.where
