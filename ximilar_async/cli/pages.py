@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from ximilar_async.sources._paths import TAKEN
+
 from .gallery import Fact, Pair, Section, Table, Tile, render_page, thumbnail
 from .screen import plain
 from .tables import counted, fields_to_show
@@ -30,13 +32,17 @@ def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | 
 
     Args:
         record: A record; its `_file` or `_url` may be a local path.
-        folder: Where images lie: then `_file` and `_id` are looked up below it, and nowhere else.
+        folder: Where images lie: then `_file` and `_id`, with or without the file's ending, are
+            looked up below it, and nowhere else.
     """
     names = ("_file", "_id") if folder is not None else ("_file", "_url")
     for name in names:
         value = record.get(name)
-        if isinstance(value, str) and value and (path := _usable(value, folder)) is not None:
-            return path
+        if not isinstance(value, str) or not value:
+            continue
+        for ending in ("", *TAKEN) if name == "_id" else ("",):
+            if (path := _usable(value + ending, folder)) is not None:
+                return path
     return None
 
 
@@ -153,9 +159,14 @@ def demo_page(
     records = read_records(catalog.records_path)
     near = [result for result in results if result.near_duplicates]
     refused = [result for result in results if not result.near_duplicates]
-    fields = ("name", "price")
     nearest = tuple(
-        make_tile(match.record, catalog.folder, far=match.distance, fields=fields)
+        make_tile(
+            # The service does not keep `_file`: the catalog knows it.
+            records.get(match.id or "", match.record),
+            catalog.folder,
+            far=match.distance,
+            fields=("name", "price"),
+        )
         for match in matches
     )
     return render_page(
@@ -214,10 +225,10 @@ def _facts(report: Report) -> list[Fact]:
 def _pair(result: Result, records: Mapping[str, Record], folder: Path) -> Pair:
     match = result.near_duplicates[0]
     stored = records.get(match.id or "", {"_id": match.id})
+    mark = "same image" if match.distance < _SAME else ""
     left_out = result.record if isinstance(result.record, dict) else {"_id": result.id}
-    mark = "the same image" if match.distance < _SAME else ""
     return Pair(
-        make_tile(left_out, folder, fields=(), mark=mark),
-        make_tile(stored, folder, fields=()),
+        make_tile(left_out, folder, fields=()),
+        make_tile(stored, folder, fields=(), mark=mark),
         match.distance,
     )

@@ -72,7 +72,8 @@ def search(
         Path | None,
         Option(
             metavar="FOLDER",
-            help="With --html: where the images of records lie, by their _file or _id.",
+            help="With --html: where the images of records lie; a record's is found by its _file, "
+            "or by its _id with or without the ending.",
             rich_help_panel=ACTION,
         ),
     ] = None,
