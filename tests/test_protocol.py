@@ -524,7 +524,7 @@ def test_an_error_carries_wait_and_request_id(status: int) -> None:
 
 def test_an_auth_error_says_what_to_check() -> None:
     """A refused token names the variable it comes from, and never the token."""
-    with pytest.raises(AuthError, match=r"^401 Invalid token\.: check the API token \(XIMILAR_TOK"):
+    with pytest.raises(AuthError, match=r"^401 Invalid token: check the API token \(XIMILAR_TOKEN"):
         parse(FIND, refusal(401, b'{"detail": "Invalid token."}'))
 
 
