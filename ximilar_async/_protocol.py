@@ -10,7 +10,7 @@ import orjson
 from attrs import field, frozen
 
 from ._encoding import EncodedRecord, encode_body
-from ._models import Account, Answer, structure
+from ._models import Account, Answer, SearchAnswer, structure
 from ._retry import parse_retry_after
 from ._version import __version__
 from .errors import (
@@ -333,9 +333,10 @@ def _hint(kind: type[ApiError], endpoint: Endpoint[Any], target: Target | None) 
     if kind is AuthError:
         return "check the API token (XIMILAR_TOKEN) and that it may use this collection"
     if kind is NotFoundError and target is not None:
+        what = "the query's `_id`, " if issubclass(endpoint.answer, SearchAnswer) else ""
         return (
-            f"no method {endpoint.path} for collection {target.collection_id!r} "
-            f"at {target.prefix!r}; check service, collection and base_url"
+            f"{endpoint.path} of collection {target.collection_id!r} at {target.prefix!r}; "
+            f"check {what}the service, the collection and base_url"
         )
     if kind is CapacityError:
         return "the collection is full or the credits are spent"

@@ -71,14 +71,17 @@ class VisualDescriptor:
         (128,)
     """
 
-    name: Final = "visual-1"
-
     def __init__(self) -> None:
-        with (files(__package__) / "data" / _PROJECTION).open("rb") as file:
+        with (files("ximilar_async.emulator") / "data" / _PROJECTION).open("rb") as file:
             fitted = np.load(file, allow_pickle=False)
             self._mean: Floats = fitted["mean"]
             self._basis: Floats = fitted["basis"].astype(np.float32)
             self._spread: Floats = fitted["spread"]
+
+    @property
+    def name(self) -> str:
+        """Return its name; another projection gets another one."""
+        return "visual-1"
 
     @property
     def dimensions(self) -> int:
