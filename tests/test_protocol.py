@@ -379,7 +379,7 @@ def test_404_with_lists_is_an_answer(endpoint: Endpoint[Any], response: Response
 @pytest.mark.parametrize("endpoint", [GET, DELETE, UPDATE, FIND, PING], ids=lambda e: e.path)
 def test_404_without_lists_is_an_error(endpoint: Endpoint[Any]) -> None:
     """A wrong address is told from an unknown record, and the message says what to check."""
-    words = rf"no method {endpoint.path} for collection 'shoes-id' at 'similarity/fashion-new'"
+    words = rf"{endpoint.path} of collection 'shoes-id' at 'similarity/fashion-new'; check"
     for response in (answer(404), refusal(404), refusal(404, b"<html>nginx</html>")):
         with pytest.raises(NotFoundError, match=words):
             parse(endpoint, response)

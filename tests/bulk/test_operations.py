@@ -76,11 +76,16 @@ async def test_ids_that_cannot_be_ids_are_rejected() -> None:
 
 async def test_404_without_lists_means_that_none_was_found() -> None:
     """404: "none of the requested records were found and empty answer is returned"."""
-    service, collection = stocked(
-        lambda _, __: answer(404, "records not found", answer_records=[], answer_count=0)
-    )
+    service, collection = stocked(lambda _, __: answer(404, "records not found", http=404))
     assert counts(await bulk.delete(collection, ["50", "51"])) == {"not_found": 2}
     assert len(service.requests) == 1
+
+
+async def test_404_of_another_kind_stops_the_run() -> None:
+    """A wrong address is no missing record."""
+    _, collection = stocked(lambda _, __: Response(404, {}, b'{"detail": "Not found."}'))
+    with pytest.raises(BulkAborted, match="base_url"):
+        await bulk.delete(collection, ["50", "51"])
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from attrs import define, field
 
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import GET
 from ximilar_async._retry import FailureClass, Trace, classify, waits
-from ximilar_async.errors import AnswerError, ApiError, CapacityError, XimilarError
+from ximilar_async.errors import AnswerError, ApiError, CapacityError, NotFoundError, XimilarError
 
 from ._breaker import Breaker
 from ._item import Batch
@@ -33,6 +33,7 @@ _FATAL: Final[Mapping[FailureClass, Stop]] = {
     FailureClass.CONFIGURATION: Stop.CONFIGURATION,
 }
 
+_NOT_FOUND: Final = 404
 _FULL: Final = 412
 
 _POISON: Final = 2
@@ -168,7 +169,10 @@ class Sender:
 
     def _refused(self, batch: Batch, error: XimilarError) -> None:
         failure = classify(error)
-        if failure is FailureClass.RECORD_FAULT:
+        if self._knows_none(error):
+            self._answer(batch)
+            self._decide(batch.items, self._reconcile(batch.items, error.raw))
+        elif failure is FailureClass.RECORD_FAULT:
             self._answer(batch)
             self._isolate(batch, error)
         elif failure is FailureClass.CAPACITY:
@@ -178,6 +182,12 @@ class Sender:
             self._give_up(batch.items, error, Outcome.NOT_ATTEMPTED)
         else:
             self._unanswered(batch, error)
+
+    def _knows_none(self, error: XimilarError) -> TypeGuard[NotFoundError]:
+        """Tell a 404 about the records ("none of the requested records were found") from others."""
+        of_records = _NOT_FOUND in self.operation.endpoint.answer_codes
+        raw = error.raw if isinstance(error, NotFoundError) and of_records else None
+        return isinstance(raw, dict) and isinstance(raw.get("status"), dict)
 
     def _isolate(self, batch: Batch, error: XimilarError) -> None:
         """Find the record for which the whole request is refused: the others are fine."""
