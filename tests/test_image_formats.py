@@ -32,6 +32,9 @@ def box(major: bytes, *compatible: bytes, long: bool = False) -> bytes:
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"])
 def test_real_files_are_told(format: str) -> None:
     """What Pillow writes is recognised."""
+    Image.init()
+    if format not in Image.SAVE:
+        pytest.skip(f"this Pillow writes no {format}")
     assert image_format(written(format)) == format
 
 

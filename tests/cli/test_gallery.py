@@ -262,7 +262,7 @@ def test_thumbnails_are_small() -> None:
         assert image.size == (64, 48)
 
 
-@pytest.mark.parametrize("data", [b"", b"text", encoded("AVIF"), encoded("JPEG")[:300]])
+@pytest.mark.parametrize("data", [b"", b"text", b"\0\0\0\x10ftypavif", encoded("JPEG")[:300]])
 def test_what_cannot_be_decoded_has_no_thumbnail(data: bytes) -> None:
     """A refused or damaged image is no reason for the page to fail."""
     assert thumbnail(data) is None

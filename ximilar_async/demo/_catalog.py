@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 from attrs import define, field, frozen
-from PIL import Image, ImageEnhance, features
+from PIL import Image, ImageEnhance
 
 from ximilar_async.errors import ConfigError
 
@@ -230,7 +230,8 @@ _VARIANTS: Final[Sequence[Callable[[Image.Image], bytes]]] = (
 
 def _as_avif(image: Image.Image) -> bytes:
     """Return a small AVIF, or where none can be made just what it begins with."""
-    if not features.check("avif"):
-        return b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(200)
+    Image.init()
+    if "AVIF" not in Image.SAVE:
+        return b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + image.resize((8, 8)).tobytes()
     image.thumbnail((256, 256))
     return _saved(image, "AVIF", speed=10)
