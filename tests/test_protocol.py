@@ -376,10 +376,24 @@ def test_404_with_lists_is_an_answer(endpoint: Endpoint[Any], response: Response
     assert parsed.raw == orjson.loads(response.body)
 
 
-@pytest.mark.parametrize("endpoint", [GET, DELETE, UPDATE, FIND, PING], ids=lambda e: e.path)
-def test_404_without_lists_is_an_error(endpoint: Endpoint[Any]) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "what"),
+    [
+        (GET, ""),
+        (DELETE, ""),
+        (UPDATE, ""),
+        (FIND, ""),
+        (PING, ""),
+        (VISUAL_KNN, "the query's `_id`, "),
+    ],
+    ids=lambda value: getattr(value, "path", ""),
+)
+def test_404_without_lists_is_an_error(endpoint: Endpoint[Any], what: str) -> None:
     """A wrong address is told from an unknown record, and the message says what to check."""
-    words = rf"{endpoint.path} of collection 'shoes-id' at 'similarity/fashion-new'; check"
+    words = (
+        rf"{endpoint.path} of collection 'shoes-id' at 'similarity/fashion-new'; "
+        rf"check {what}the service, the collection and base_url"
+    )
     for response in (answer(404), refusal(404), refusal(404, b"<html>nginx</html>")):
         with pytest.raises(NotFoundError, match=words):
             parse(endpoint, response)

@@ -188,7 +188,7 @@ async def test_an_outage_stops_the_run_and_fails_nothing() -> None:
     service = ScriptedService(script)
     with pytest.raises(BulkAborted, match="cannot connect") as caught:
         await bulk.insert(
-            collection_of(service),
+            collection_of(service, limits=Limits(concurrency=8)),
             iter(records(5000)),
             options=bulk.Options(retry=Retry(base=0.02, deadline=0.2)),
         )

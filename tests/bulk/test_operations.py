@@ -8,7 +8,9 @@ import pytest
 from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Retry, Ximilar, bulk
+from ximilar_async._protocol import Response
 from ximilar_async.bulk import Outcome
+from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
