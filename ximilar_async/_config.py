@@ -28,6 +28,20 @@ TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns the token; asked again, once, when the service answers 401."""
 
 
+class Secret(str):
+    """A text that no `repr` shows: error trackers print the variables of every frame.
+
+    Example:
+        >>> Secret("abc"), str(Secret("abc")) == "abc"
+        ('***', True)
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class Service(StrEnum):
     """The similarity services, each with its address prefix (Visual Search, Endpoints).
 
@@ -287,15 +301,15 @@ def make_base_url(base_url: str | None) -> str:
     return url
 
 
-def check_token(token: object) -> str:
+def check_token(token: object) -> Secret:
     """Return the token without the spaces around it.
 
     Raises:
         ConfigError: it is empty or cannot travel in a header; the message never shows it.
 
     Example:
-        >>> check_token(" abc ")
-        'abc'
+        >>> check_token(" abc ") == "abc"
+        True
     """
     if not isinstance(token, str):
         raise ConfigError(f"the token must be a string, not {type(token).__name__}")
@@ -304,7 +318,7 @@ def check_token(token: object) -> str:
         raise ConfigError("no API token: pass token=… or set the variable XIMILAR_TOKEN")
     if not _is_header_value(token):
         raise ConfigError("the API token has characters that no header can hold")
-    return token
+    return Secret(token)
 
 
 def _is_header_value(text: str) -> bool:
@@ -330,8 +344,8 @@ def make_token(token: str | TokenProvider | None) -> str | TokenProvider:
         ConfigError: there is none, or it cannot be one.
 
     Example:
-        >>> make_token("abc")
-        'abc'
+        >>> make_token("abc") == "abc"
+        True
     """
     if token is None:
         token = os.environ.get("XIMILAR_TOKEN", "")

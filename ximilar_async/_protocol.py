@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from attrs import field, frozen
 
+from ._config import Secret
 from ._encoding import EncodedRecord, encode_body
 from ._models import Account, Answer, SearchAnswer, structure
 from ._retry import parse_retry_after
@@ -64,9 +65,9 @@ class Response:
 
     status: int
     """HTTP status."""
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """Headers, looked up by lower-case name."""
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     """The body, decompressed."""
 
 
@@ -105,7 +106,7 @@ def build_request(
     body = {name: value for name, value in (fields or {}).items() if value is not None}
     _check_fields(endpoint, body)
     headers = {
-        "authorization": f"Token {token}",
+        "authorization": authorization(token),
         "content-type": CONTENT_TYPE,
         "user-agent": USER_AGENT,
     }
@@ -120,6 +121,16 @@ def build_request(
     return Request(
         endpoint.verb, url, headers, b"" if endpoint.verb == "GET" else encode_body(body)
     )
+
+
+def authorization(token: str) -> Secret:
+    """Return the value of the header that carries the token.
+
+    Example:
+        >>> authorization("abc") == "Token abc"
+        True
+    """
+    return Secret(f"Token {token}")
 
 
 def _check_fields(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from ._config import check_token
 from ._gate import Gate, slots
 from ._models import Account, Answer
-from ._protocol import build_request, parse_response
+from ._protocol import authorization, build_request, parse_response
 from ._retry import FailureClass, RetryBudget, Trace, classify, waits
 from ._transport import translate
 from .errors import AuthError, ConfigError, XimilarError
@@ -22,7 +22,7 @@ from .errors import AuthError, ConfigError, XimilarError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from ._config import Config, Retry, Target
+    from ._config import Config, Retry, Secret, Target
     from ._endpoints import Endpoint
     from ._protocol import Request, Response
     from ._transport import Transport
@@ -71,7 +71,7 @@ class Session:
     jitter: Callable[[float], float] = backoff.full_jitter
     _budget: RetryBudget = field(factory=RetryBudget, init=False)
     _gate: Gate | None = field(default=None, init=False)
-    _token: str | None = field(default=None, init=False, repr=False)
+    _token: Secret | None = field(default=None, init=False, repr=False)
     _asked: int = field(default=0, init=False)
     _refreshing: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
@@ -222,11 +222,11 @@ class Session:
 
     # --- token ----------------------------------------------------------------------------------
 
-    async def _first_token(self) -> str:
+    async def _first_token(self) -> Secret:
         async with self._refreshing:
             return self._token or await self._ask_token()
 
-    async def _ask_token(self) -> str:
+    async def _ask_token(self) -> Secret:
         provider = self.config.token
         token = provider() if callable(provider) else provider
         self._token = check_token(await token if inspect.isawaitable(token) else token)
@@ -243,9 +243,9 @@ class Session:
             raise error
         call.refreshed = True
         async with self._refreshing:
-            if call.asked == self._asked:
-                await self._ask_token()
-        headers = {**call.request.headers, "authorization": f"Token {self._token}"}
+            known = self._token if call.asked != self._asked else None
+            token = known or await self._ask_token()
+        headers = {**call.request.headers, "authorization": authorization(token)}
         if headers == call.request.headers:
             raise error
         call.request = evolve(call.request, headers=headers)
@@ -256,11 +256,18 @@ def _read(call: _Call[A], response: Response) -> A:
     try:
         return parse_response(call.endpoint, response, call.target)
     except XimilarError:
-        token = call.request.headers["authorization"].removeprefix("Token ").encode()
-        if len(token) < _SHORTEST_SECRET or token not in response.body:
+        redacted = _redacted(call.request, response)
+        if redacted is None:
             raise
-    response = evolve(response, body=response.body.replace(token, b"***"))
-    return parse_response(call.endpoint, response, call.target)
+    return parse_response(call.endpoint, redacted, call.target)
+
+
+def _redacted(request: Request, response: Response) -> Response | None:
+    """Return the response without the request's token, or None if it does not quote it."""
+    token = request.headers["authorization"].removeprefix("Token ").encode()
+    if len(token) < _SHORTEST_SECRET or token not in response.body:
+        return None
+    return evolve(response, body=response.body.replace(token, b"***"))
 
 
 def _given_up(call: _Call[A], error: XimilarError) -> XimilarError:
