@@ -234,6 +234,13 @@ def test_a_provider_is_not_asked_early() -> None:
     assert make_token(provider) is provider
 
 
+def test_a_checked_token_is_a_text_that_no_repr_shows() -> None:
+    """Error trackers print the variables of every frame: the token is a text that hides itself."""
+    token = check_token(TOKEN)
+    assert (token, f"Token {token}") == (TOKEN, f"Token {TOKEN}")
+    assert TOKEN not in f"{token!r} {[token]} { ({'token': token}) }"
+
+
 def test_a_config_shows_no_token() -> None:
     """The token is in no repr of the settings."""
     assert TOKEN not in repr(Config(token=TOKEN))
