@@ -57,7 +57,7 @@ def root(
 ) -> None:
     """Fill and search image collections of Ximilar Visual Search, or of a local emulator."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        typer.echo(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
 
 

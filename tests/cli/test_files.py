@@ -1,0 +1,147 @@
+"""What the command line writes: exports, pages, the demo's folder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from documented import picture
+
+from ximilar_async._models import Match
+from ximilar_async.cli import run
+from ximilar_async.cli.demo import start_afresh
+from ximilar_async.cli.export import agreement, opened
+from ximilar_async.cli.failures import UsageError
+from ximilar_async.cli.pages import find_image, make_tile, search_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    """Until the block ends the old file stands; then the new one does, with usual permissions."""
+    path = tmp_path / "all.jsonl"
+    path.write_text("old")
+    path.chmod(0o640)
+    with opened(str(path)) as target:
+        target.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    (tmp_path / "plain").touch()
+    with opened(str(tmp_path / "fresh")) as target:
+        target.write(b"new")
+    assert (tmp_path / "fresh").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_file_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
+    """An error, or a cancellation, leaves the old file and nothing else."""
+    path = tmp_path / "all.jsonl"
+    path.write_text("old")
+    writing = opened(str(path))
+    writing.__enter__().write(b"half")
+    assert writing.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None) is False
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("done", "before", "after", "code"),
+    [(5, 5, 5, 0), (5, 4, 6, 0), (5, 6, 4, 0), (4, 5, 5, 1), (6, 5, 5, 1), (0, 0, 0, 0)],
+)
+def test_an_export_agrees_with_the_count(
+    capsys: pytest.CaptureFixture[str], done: int, before: int, after: int, code: int
+) -> None:
+    """Too few or too many records are an error; a collection that changed meanwhile is none."""
+    assert agreement(done, before, after) == code
+    assert ("but the collection counts" in capsys.readouterr().err) == bool(code)
+
+
+def test_images_are_found_by_file_or_id(tmp_path: Path) -> None:
+    """Below the folder that was named, with or without the ending; `_file` comes first."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.jpg", "b.png", "more/c.jpg"):
+        picture(1).save(folder / name)
+    assert find_image({"_id": "a.jpg"}, folder) == folder / "a.jpg"
+    assert find_image({"_id": "b"}, folder) == folder / "b.png"
+    assert find_image({"_id": "more/c"}, folder) == folder / "more/c.jpg"
+    assert find_image({"_id": "a", "_file": "b.png"}, folder) == folder / "b.png"
+    assert find_image({"_id": "more"}, folder) is None
+    assert find_image({"_file": str(folder / "a.jpg")}) == folder / "a.jpg"
+    assert find_image({"_id": str(folder / "a.jpg")}) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "/etc/hostname", "more/../../secret.jpg", "\0", "x" * 5000, 5, ""]
+)
+def test_nothing_outside_the_folder_is_shown(tmp_path: Path, name: object) -> None:
+    """What a collection says about its files cannot lead out of the folder that was named."""
+    picture(1).save(tmp_path / "secret.jpg")
+    (tmp_path / "photos").mkdir()
+    assert find_image({"_file": name, "_id": name}, tmp_path / "photos") is None
+
+
+def test_a_file_that_is_no_image_is_not_shown(tmp_path: Path) -> None:
+    """A tile holds a picture or nothing."""
+    (tmp_path / "a.jpg").write_text("password")
+    assert make_tile({"_id": "a.jpg"}, tmp_path).image is None
+
+
+def test_the_page_of_a_search_holds_query_and_matches(tmp_path: Path) -> None:
+    """Images are part of the page, in the order of the ranks, with distances and fields."""
+    for number in (1, 2):
+        picture(number).save(tmp_path / f"{number}.png")
+    matches = [Match("1", 0.0, {"_id": "1", "price": 5}), Match("2", 7.25, {"_id": "2"})]
+    query = {"_file": str(tmp_path / "1.png")}
+    page = search_page(query, matches, place="collection c1", folder=tmp_path)
+    assert page.count('src="data:image/') == 3
+    assert page.index("price: 5") < page.index("7.2")
+
+
+def test_search_writes_the_page(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`search --html` makes a page of a folder that was inserted, with its images."""
+    place = ["-c", "c1", "--emulator", str(tmp_path / "data")]
+    assert run(["insert", str(photos), *place]) == 0
+    page = tmp_path / "out.html"
+    words = ["search", str(photos / "2.png"), "--html", str(page), "--images", str(photos)]
+    assert run([*words, *place]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count('src="data:image/') == 6
+    assert "more/5.jpg" in text
+    assert capsys.readouterr().out.endswith(f"5 records found; page: {page}\n")
+
+
+def test_the_demo_never_empties_a_folder_of_the_users(tmp_path: Path) -> None:
+    """Only what an earlier demo made is replaced."""
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog/mine.jpg").touch()
+    with pytest.raises(UsageError, match="holds something that no demo made"):
+        start_afresh(tmp_path)
+    assert (tmp_path / "catalog/mine.jpg").exists()
+    fresh = tmp_path / "new" / "demo"
+    start_afresh(fresh)
+    (fresh / "catalog").mkdir()
+    start_afresh(fresh)
+    assert not (fresh / "catalog").exists()
+    with pytest.raises(UsageError, match="is a file"):
+        start_afresh(tmp_path / "catalog/mine.jpg")
+
+
+def test_the_demo_shows_everything_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies are found, spoilt files refused, the nearest image is right; twice the same."""
+    folder = tmp_path / "demo"
+    for _ in range(2):
+        assert run(["demo", str(folder), "--products", "12", "--json", "-q"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        counts = told["report"]["counts"]
+        assert (counts["inserted"], counts["near_duplicate"], counts["rejected"]) == (12, 2, 2)
+        assert told["matches"][0]["id"].startswith("shoe-")
+        text = (folder / "demo.html").read_text(encoding="utf-8")
+        assert told["page"] == str(folder / "demo.html")
+        assert "AVIF is not supported" in text
+        assert "same image" in text
+        assert text.count('src="data:image/') == 1 + 12 + 2 * 2

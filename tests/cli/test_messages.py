@@ -1,0 +1,208 @@
+"""What bad use gets: one line on stderr that a person would want, and the right exit code."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+
+from ximilar_async.cli import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@frozen
+class Done:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """Return what runs a command line here, with a token, in an empty folder."""
+    for name in ("XIMILAR_URL", "XIMILAR_COLLECTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XIMILAR_TOKEN", "token")
+    monkeypatch.chdir(tmp_path)
+
+    def told(*words: object) -> Done:
+        code = run([str(word) for word in words])
+        return Done(code, *capsys.readouterr())
+
+    return told
+
+
+def _one_error(done: Done) -> str:
+    """Return the one line that a failed command printed."""
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    return done.err
+
+
+HERE = ("-c", "c1", "--emulator")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("count", "--emulator"), ["no collection", "-c", "XIMILAR_COLLECTION"]),
+        (("count", "-s", "fashin", *HERE), ["'fashin'", "did you mean 'fashion'"]),
+        (("insert", "nowhere", *HERE), ["no such file or folder", "'nowhere'"]),
+        (("search", "nowhere.jpg", *HERE), ["no such file", "'nowhere.jpg'", "id:"]),
+        (("search", "id:", *HERE), ["id:sku-17"]),
+        (("search", "id:x", "--filter", '{"a": {"$lt" 9}}', *HERE), ["character 14", ">>> 9}}"]),
+        (("search", "id:x", "--filter", "[]", *HERE), ["--filter must be an object"]),
+        (("search", "id:x", "--images", ".", *HERE), ["--images goes with --html"]),
+        (("search", "id:x", "--html", "no/out.html", *HERE), ["no folder 'no'"]),
+        (("export", "no/all.jsonl", *HERE), ["no folder 'no'", "all.jsonl"]),
+        (("export", ".", *HERE), ["is a folder"]),
+        (("export", "-", "--json", *HERE), ["name a file"]),
+        (("insert", ".", "--report", "r.html", *HERE), [".json", "r.html"]),
+        (("insert", ".", "--report", "no/r.json", *HERE), ["no folder 'no'"]),
+        (("insert", ".", "--radius", 3, *HERE), ["--near-dups"]),
+        (("insert", ".", "--batch-size", 11, *HERE), ["--batch-size", "10"]),
+        (("insert", ".", "--rate", 0, *HERE), ["rate must be above 0"]),
+        (("insert", ".", "--concurrency", "many", *HERE), ["--concurrency", "auto", "'many'"]),
+        (("insert", ".", "--url", "http://localhost", *HERE), ["--url", "--emulator"]),
+        (("insert", "--emulator", "photos", "-c", "c1"), ["SOURCE", "'photos'", "--emulator="]),
+        (("insrt", "."), ["'insert'", "ximilar-async --help"]),
+        (("count", "--colection", "c1"), ["--collection", "ximilar-async count --help"]),
+        (("count", "-c", "c1", "--url", "ftp://x"), ["'ftp://x'", "https://api.ximilar.com"]),
+        (("count", "-c", "c1", "--token-file", "nowhere"), ["nowhere", "No such file"]),
+        (("emulator", "--url-images", "fetch"), ["--url-allow", "https://"]),
+        (("emulator", "--latency", -1), ["latency", "-1"]),
+        (("demo", "--products", 3), ["--products", "12"]),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_what_cannot_be_meant_is_said_in_a_line(
+    told: Callable[..., Done], words: tuple[object, ...], parts: list[str]
+) -> None:
+    """Bad use exits with 2 and names the thing and what to do about it."""
+    done = told(*words)
+    assert done.code == 2
+    line = _one_error(done)
+    assert [part for part in parts if part not in line] == []
+
+
+def test_a_missing_token_is_named(
+    told: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a token the message says where it may come from; an empty file is no token."""
+    monkeypatch.delenv("XIMILAR_TOKEN")
+    for words in (("account",), ("count", "-c", "c1"), ("insert", tmp_path, "-c", "c1")):
+        done = told(*words)
+        assert done.code == 2
+        assert "XIMILAR_TOKEN" in _one_error(done)
+        assert "--token-file" in done.err
+    (tmp_path / "empty").write_text("\n")
+    assert "empty" in _one_error(told("account", "--token-file", tmp_path / "empty"))
+
+
+def test_an_unreachable_service_is_named(told: Callable[..., Done], tmp_path: Path) -> None:
+    """Nothing listens there: code 5 and the address, from a single call and from a bulk run."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    for words in (("ping",), ("insert", tmp_path, "-c", "c1")):
+        done = told(*words, "--url", f"http://{address}")
+        assert done.code == 5
+        assert address in _one_error(done)
+
+
+def test_a_wrong_token_is_told_before_anything_is_read(
+    told: Callable[..., Done], serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A refused token exits with 3 and says where the token came from; it never shows it."""
+    with serve("--token", "right") as url:
+        for words in (("count",), ("insert", tmp_path)):
+            done = told(*words, "-c", "c1", "--url", url)
+            assert done.code == 3
+            assert "XIMILAR_TOKEN or --token-file" in _one_error(done)
+            assert "'token'" not in done.err
+        (tmp_path / "token.txt").write_text("right\n")
+        assert told("count", "-c", "c1", "--url", url, "--token-file", "token.txt").code == 0
+
+
+def test_a_full_collection_ends_with_its_report(
+    told: Callable[..., Done], serve: Callable[..., Any], addresses: Callable[[int], Path]
+) -> None:
+    """What fitted in is in the report; the code is 4."""
+    with serve("--capacity", 25) as url:
+        done = told("insert", addresses(200), "-c", "c1", "--url", url, "--concurrency", 1)
+        assert done.code == 4
+        assert "25    inserted" in done.out
+        assert "error: capacity exceeded" in done.err
+
+
+def test_a_port_in_use_is_named(told: Callable[..., Done]) -> None:
+    """The emulator says which address is taken, and what to do."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        done = told("emulator", "--port", port)
+    assert done.code == 2
+    assert f"127.0.0.1:{port} is in use" in _one_error(done)
+
+
+def test_a_folder_in_use_is_named(
+    told: Callable[..., Done], serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Two emulators never write to one folder: the second says who has it."""
+    with serve(tmp_path / "data"):
+        done = told("count", "-c", "c1", "--emulator", tmp_path / "data")
+        assert done.code == 2
+        assert "in use by another emulator" in _one_error(done)
+
+
+def test_bad_records_cost_themselves_only(told: Callable[..., Done], tmp_path: Path) -> None:
+    """Each record that cannot be sent is in the report with its reason; the code is 1."""
+    lines = [
+        '{"_id": "good", "_url": "https://example.com/1.jpg", "price": 5}',
+        '{"_id": "no image"}',
+        '{"_url": "https://example.com/2.jpg"}',
+        '{"_id": "gone", "_file": "gone.jpg"}',
+        '{"_id": "text", "_file": "text.jpg"}',
+        '{"_id": "nan", "_url": "https://example.com/3.jpg", "price": NaN}',
+        "no record",
+    ]
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    done = told("insert", "list.jsonl", *HERE)
+    assert done.code == 1
+    assert "1    inserted" in done.out
+    assert "6    rejected" in done.out
+    for part in ("line 2", "line 3 has no `_id`", "gone.jpg", "text file", "line 6", "line 7"):
+        assert part in done.out
+    assert done.err == ""
+
+
+def test_a_deprecated_service_is_remarked_upon(told: Callable[..., Done]) -> None:
+    """The old prefix works, and stderr names its successor."""
+    done = told("count", "-s", "photo/search", *HERE)
+    assert done.err.startswith("warning: ")
+    assert "similarity/photos" in done.err
+
+
+def test_verbose_shows_where_an_error_came_from(told: Callable[..., Done]) -> None:
+    """With -v there is a traceback above the line; without it there is none."""
+    done = told("count", "-s", "fashin", "-v", *HERE)
+    assert "Traceback" in done.err
+    assert done.err.splitlines()[-1].startswith("error: unknown service")
+
+
+def test_without_a_command_there_is_help(told: Callable[..., Done]) -> None:
+    """Called with nothing, it shows what can be called, and exits as for bad use."""
+    done = told()
+    assert done.code == 2
+    assert "insert" in done.out
+    assert done.err == ""
