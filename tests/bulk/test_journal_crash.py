@@ -97,18 +97,17 @@ def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
     path, service = tmp_path / "run.journal", tmp_path / "applied"
     chance = random.Random(3)
     last = 0
-    for _ in range(6):
+    for _ in range(4):
         with start(WRITING, path, service) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            for _ in range(chance.randrange(1, 400)):
-                process.stdout.readline()
+            told = [process.stdout.readline() for _ in range(chance.randrange(1, 400))]
             process.kill()
-            told = process.stdout.read().split("\n")[-2:-1]
-        last = max(last, int(told[0]) if told else 0)
+            told += process.stdout.readlines()
+        last = max(last, *[int(line) for line in told if line.endswith("\n")])
     with Journal.open(path, operation="insert", fingerprint="f") as journal:
         resume = journal.resume
-        assert (resume.run, resume.cut, resume.all_doubtful) == (7, 0, False)
+        assert (resume.run, resume.cut, resume.all_doubtful) == (5, 0, False)
         assert resume.upto >= last > 0
         assert resume.total == resume.upto
         applied: set[int] = set()
