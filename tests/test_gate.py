@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import clock, in_virtual_time
 
+from ximilar_async._concurrency import CEILING, START, Signal
 from ximilar_async._config import Limits
-from ximilar_async._gate import AUTO_CONCURRENCY, Gate, burst, slots
+from ximilar_async._gate import Gate, burst, slots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 SECOND = 1.0
 
 
 def make_gate(limits: Limits) -> Gate:
     return Gate(limits, clock=asyncio.get_running_loop().time, sleep=asyncio.sleep)
+
+
+@asynccontextmanager
+async def through(gate: Gate) -> AsyncIterator[None]:
+    """Pass the gate as the session does, and leave it however the block ends."""
+    await gate.enter()
+    started = clock()
+    try:
+        yield
+    finally:
+        gate.leave(started, clock(), Signal.NEUTRAL)
+
+
+@asynccontextmanager
+async def inside(gate: Gate) -> AsyncIterator[None]:
+    """Pass the gate and leave it again with nothing to tell."""
+    await gate.enter()
+    try:
+        yield
+    finally:
+        gate.leave(0.0, 0.0, Signal.NEUTRAL)
 
 
 async def grants(limits: Limits, count: int, *, takes: float = 0.0) -> list[float]:
@@ -29,7 +52,7 @@ async def grants(limits: Limits, count: int, *, takes: float = 0.0) -> list[floa
     passed: list[float] = []
 
     async def request() -> None:
-        async with gate:
+        async with through(gate):
             passed.append(clock() - start)
             await asyncio.sleep(takes)
 
@@ -46,8 +69,9 @@ def worst_window(passed: list[float]) -> int:
 
 
 def test_the_client_chooses_a_modest_concurrency() -> None:
-    """Left to the client, the number of slots is small and fixed; a number is itself."""
-    assert slots(Limits()) == AUTO_CONCURRENCY == 8
+    """Left to the client, slots start few and have a ceiling; a number is itself."""
+    assert slots(Limits()) == CEILING == 32
+    assert START == 4
     assert slots(Limits(concurrency=300)) == 300
 
 
@@ -61,7 +85,7 @@ def test_never_more_than_the_slots_are_inside(concurrency: int) -> None:
 
         async def request() -> None:
             nonlocal inside, most
-            async with gate:
+            async with through(gate):
                 inside += 1
                 most = max(most, inside)
                 await asyncio.sleep(1)
@@ -77,13 +101,13 @@ def test_never_more_than_the_slots_are_inside(concurrency: int) -> None:
 
 
 async def _raise_inside(gate: Gate) -> None:
-    async with gate:
+    async with through(gate):
         raise RuntimeError
 
 
 async def _cancel_inside(gate: Gate) -> None:
     async def request() -> None:
-        async with gate:
+        async with through(gate):
             await asyncio.sleep(60)
 
     await _cancel_soon(request())
@@ -96,12 +120,12 @@ async def _cancel_while_held(gate: Gate) -> None:
 
 
 async def _cancel_in_the_queue(gate: Gate) -> None:
-    async with gate:
+    async with through(gate):
         await _cancel_soon(_pass(gate))
 
 
 async def _pass(gate: Gate) -> None:
-    async with gate:
+    async with through(gate):
         pass
 
 
@@ -161,7 +185,7 @@ def test_a_pause_saves_up_no_flood(rate: int) -> None:
         passed: list[float] = []
 
         async def request() -> None:
-            async with gate:
+            async with through(gate):
                 passed.append(clock())
 
         for _ in range(3):
@@ -193,7 +217,7 @@ def test_requests_pass_in_the_order_they_came() -> None:
         order: list[int] = []
 
         async def request(number: int) -> None:
-            async with gate:
+            async with through(gate):
                 order.append(number)
                 await asyncio.sleep(0.2)
 
@@ -253,7 +277,7 @@ def test_a_hold_counts_for_those_who_queue_for_the_rate() -> None:
         passed: list[float] = []
 
         async def request() -> None:
-            async with gate:
+            async with through(gate):
                 passed.append(clock() - start)
 
         requests = asyncio.gather(*(request() for _ in range(10)))

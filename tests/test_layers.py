@@ -33,10 +33,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_endpoints": frozenset({"_models"}),
     "_encoding": frozenset({"errors"}),
     "_retry": frozenset({"errors", "_config"}),
-    "_gate": frozenset({"errors", "_config"}),
+    "_concurrency": frozenset({"errors", "_retry"}),
+    "_gate": frozenset({"errors", "_config", "_concurrency"}),
     "_protocol": VALUES | {"_encoding", "_retry", "_version"},
     "_transport": frozenset({"errors", "_config", "_protocol"}),
-    "_session": VALUES | {"_encoding", "_retry", "_gate", "_protocol", "_transport"},
+    "_session": VALUES
+    | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_transport"},
     "images": frozenset({"errors"}),
     "_collection": VALUES | {"_encoding", "_retry", "_protocol", "_session", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
@@ -73,7 +75,7 @@ LIVES_IN: dict[str, frozenset[str]] = {
 
 LIVES_ANYWHERE = frozenset({"attrs", "orjson"})
 
-PURE = frozenset({"errors", "_models", "_endpoints", "_encoding", "_protocol"}) | {
+PURE = frozenset({"errors", "_models", "_endpoints", "_encoding", "_protocol", "_concurrency"}) | {
     f"bulk.{module}" for module in ("_batching", "_ledger", "_reconcile", "_verify")
 }
 """Rooms and modules of rules alone: values in, values out."""

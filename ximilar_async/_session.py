@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import backoff
 from attrs import define, evolve, field
 
+from ._concurrency import Signal, signal_of
 from ._config import check_token
 from ._gate import Gate, slots
 from ._models import Account, Answer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ._config import Config, Retry, Secret, Target
     from ._endpoints import Endpoint
+    from ._gate import GateStatistics
     from ._protocol import Request, Response
     from ._transport import Transport
 
@@ -115,8 +117,12 @@ class Session:
 
     @property
     def slots(self) -> int:
-        """Return how many requests may be under way at once."""
+        """Return how many requests may be under way at once, at most."""
         return slots(self.config.limits)
+
+    def statistics(self) -> GateStatistics:
+        """Return what the gate does now and what requests have waited for so far."""
+        return (self._gate or self._open_gate()).statistics()
 
     async def aclose(self) -> None:
         """Close the transport; calls made later fail with a clear error."""
@@ -124,20 +130,36 @@ class Session:
         await self.transport.aclose()
 
     async def _attempt(self, call: _Call[A]) -> A:
-        async with self._gate or self._open_gate():
-            return await self._exchange(call)
+        gate = self._gate or self._open_gate()
+        if not gate.enter_now():
+            await gate.enter()
+        return await self._exchange(call, gate)
 
-    async def _exchange(self, call: _Call[A]) -> A:
-        self._check_open()
-        response = await self._send(call)
-        answer = _read(call, response)
+    async def _exchange(self, call: _Call[A], gate: Gate) -> A:
+        """Send the request that the gate let through, and tell the gate how it went."""
+        sent, ended, signal = self.clock(), None, Signal.NEUTRAL
+        if not call.trace.requests:
+            call.give_up_at = sent + call.retry.deadline
+        try:
+            self._check_open()
+            response = await self._send(call)
+            ended = self.clock()
+            answer = _read(call, response)
+            signal = Signal.ANSWERED
+        except XimilarError as error:
+            signal = signal_of(error)
+            hint = error.retry_after or 0.0
+            if error.retryable and 0 < hint <= call.retry.longest_hint:
+                gate.hold(hint)  # before leaving, lest the next one in line be let through
+            raise
+        finally:
+            ended = self.clock() if ended is None else ended
+            call.trace.network += ended - sent
+            gate.leave(sent, ended, signal)
         self._budget.succeed(retried=call.paid)
         return answer
 
     async def _send(self, call: _Call[A]) -> Response:
-        sent = self.clock()
-        if not call.trace.requests:
-            call.give_up_at = sent + call.retry.deadline
         call.trace.requests += 1
         try:
             return await self.transport.send(call.request)
@@ -146,8 +168,6 @@ class Session:
         except asyncio.CancelledError:
             call.trace.doubtful = True  # taking back our request does not stop the service
             raise
-        finally:
-            call.trace.network += self.clock() - sent
         raise failure
 
     # --- the retry path, entered only after a first failure -------------------------------------
@@ -164,7 +184,8 @@ class Session:
                 wait = series.after(error.retry_after, throttled=failure is FailureClass.THROTTLED)
                 if not self._may_repeat(call, error, failure, wait):
                     raise _given_up(call, error)
-                await self._wait(call, error, wait)
+                call.trace.waited += wait
+                await self.sleep(wait)
             try:
                 return await self._attempt_in_time(call)
             except TimeoutError:
@@ -174,10 +195,10 @@ class Session:
 
     async def _attempt_in_time(self, call: _Call[A]) -> A:
         """Attempt once more; TimeoutError if the gate opens after the call's deadline only."""
-        async with asyncio.timeout(call.give_up_at - self.clock()) as waiting:
-            async with self._gate or self._open_gate():
-                waiting.reschedule(None)  # from here on the transport's own timeouts count
-                return await self._exchange(call)
+        gate = self._gate or self._open_gate()
+        async with asyncio.timeout(call.give_up_at - self.clock()):
+            await gate.enter()
+        return await self._exchange(call, gate)
 
     def _may_repeat(
         self, call: _Call[A], error: XimilarError, failure: FailureClass, wait: float
@@ -195,12 +216,6 @@ class Session:
             return True
         call.paid = self._budget.take()
         return call.paid
-
-    async def _wait(self, call: _Call[A], error: XimilarError, wait: float) -> None:
-        call.trace.waited += wait
-        if error.retry_after and self._gate is not None:
-            self._gate.hold(error.retry_after)
-        await self.sleep(wait)
 
     def _open_gate(self) -> Gate:
         self._gate = Gate(self.config.limits, clock=self.clock, sleep=self.sleep)
