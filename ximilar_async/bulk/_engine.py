@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from ximilar_async.errors import BulkAborted, SourceError
+from ximilar_async.errors import BulkAborted, ConfigError, SourceError
 
 from ._intake import Intake
 from ._item import Batch, LookUp
@@ -195,6 +195,8 @@ class Engine:
             await self._intake.read()
         except SourceError as error:
             self._note_stop(Stop.SOURCE, str(error))
+        except ConfigError as error:
+            self._note_stop(Stop.CONFIGURATION, str(error))
         except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
             self._cause = error
             self._note_stop(Stop.SOURCE, f"{self.source.name} raised {error!r}")
