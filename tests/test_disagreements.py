@@ -19,7 +19,7 @@ from fakes import CLOSE, PONG, TOKEN, RawServer, ScriptedTransport, answer, refu
 from PIL import Image
 from samples import SAMPLES
 
-from ximilar_async import Collection, ImageOptions, Limits, Retry, Timeout, Ximilar, bulk
+from ximilar_async import Collection, ImageOptions, Limits, Retry, Ximilar, bulk
 from ximilar_async._protocol import Request, Response
 from ximilar_async.emulator import Emulator
 from ximilar_async.emulator.faults import Fault
@@ -399,7 +399,7 @@ async def test_12_a_dropped_keep_alive_connection_is_no_failure() -> None:
     """12: idle sockets are dropped; aiohttp does not send a POST again, so the client does."""
     async with (
         RawServer(PONG, CLOSE, PONG) as server,
-        Ximilar(TOKEN, base_url=server.url, retry=QUICK, timeout=Timeout(total=5)) as client,
+        Ximilar(TOKEN, base_url=server.url, retry=QUICK) as client,
     ):
         collection = client.collection("c")
         await collection.find({"a": 1})

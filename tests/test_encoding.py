@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ximilar_async._encoding import EncodedRecord, encode_body, encode_record
@@ -203,6 +203,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 def test_every_json_value_survives(body: dict[str, Any]) -> None:
     """Whatever JSON can say comes out of the wire form as it went in."""
@@ -226,6 +227,7 @@ ODD = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), ODD, max_size=3))
 def test_what_cannot_survive_is_refused(body: dict[str, Any]) -> None:
     """Anything at all either comes out as it went in or is refused: nothing is changed silently."""

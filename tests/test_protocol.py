@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from fakes import TOKEN, answer, refusal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import STATUSES
 
@@ -571,6 +571,7 @@ VALUES = st.recursive(
 BODIES = st.binary(max_size=50) | VALUES.map(orjson.dumps)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([*METHODS.values()]), st.integers(200, 599), BODIES)
 def test_any_response_is_an_answer_or_one_of_our_errors(
     endpoint: Endpoint[Answer], status: int, body: bytes

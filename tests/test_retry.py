@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ximilar_async import errors
@@ -138,6 +138,7 @@ WORDS = "Mon Tue, Wed, Jan Oct 21 2026 07:28:00 GMT -0000 +9999 99:99:99 0 -1 99
 TEXT = st.text() | st.lists(st.sampled_from(WORDS.split()), max_size=8).map(" ".join)
 
 
+@settings(deadline=None)
 @given(TEXT, st.none() | TEXT)
 def test_no_header_makes_trouble(hint: str, date: str | None) -> None:
     """Whatever stands in the headers, the hint is none or a finite number of seconds from 0."""
@@ -187,6 +188,7 @@ def test_a_base_above_the_cap_is_the_cap() -> None:
     assert series.after(None, throttled=True) == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.none() | st.floats(0, 600), st.booleans()), max_size=20),
     st.floats(0, 30),
@@ -245,6 +247,7 @@ def test_successes_refund_up_to_the_start() -> None:
     assert budget.tokens == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans()))
 def test_the_budget_is_never_overdrawn(steps: list[bool]) -> None:
     """Tokens stay between none and all, whatever happens."""
