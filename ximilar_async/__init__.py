@@ -6,7 +6,7 @@ catalogs in; `ximilar_async.emulator` is a local service for trying, testing and
 
 from __future__ import annotations
 
-from . import errors
+from . import bulk, errors
 from ._collection import Collection
 from ._config import Limits, Retry, Service, Timeout
 from ._models import (
@@ -46,5 +46,6 @@ __all__ = [
     "Timeout",
     "Ximilar",
     "__version__",
+    "bulk",
     "errors",
 ]
