@@ -154,14 +154,16 @@ def test_time_left_needs_something_done() -> None:
     assert time_left(10, 1.0) == 0
 
 
-def test_progress_fits_a_small_terminal_and_tells_of_an_outage() -> None:
-    """Records, rate, outcomes so far and time left; and why nothing moves."""
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_progress_fits_the_terminal_and_tells_of_an_outage(width: int) -> None:
+    """Records, rate, outcomes so far and time left in three lines; and why nothing moves."""
     counts = {Outcome.INSERTED: 700, Outcome.REJECTED: 2}
     report = evolve(REPORT, read=900, counts=counts, outage="no answer for 7 s: refused")
-    text = shown(run_view("insert photos", report, 0.5, 350.0), width=90)
+    text = shown(run_view("insert photos", report, 0.5, 350.0), width)
+    assert len(text.splitlines()) == 3
     assert "insert photos" in text
     assert "50%" in text
-    assert "900 records read, 350 a second" in text
+    assert "900 records read, 350/s" in text
     assert "0:02 left" in text
     assert "700 inserted, 2 rejected, 198 under way" in text
     assert "no answer for 7 s: refused" in text

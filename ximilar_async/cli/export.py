@@ -136,7 +136,7 @@ async def write_records(
             await asyncio.to_thread(target.write, lines)
             done += len(page)
             elapsed = time.monotonic() - start
-            words = f"{counted(done, 'record')}, {pace.add(elapsed, done):,.0f} a second"
+            words = f"{counted(done, 'record')}, {pace.add(elapsed, done):,.0f}/s"
             share = min(done / total, 1.0) if total else None
             show(bar_view(f"export {collection.id}", share, elapsed, words))
     return done

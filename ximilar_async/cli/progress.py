@@ -12,7 +12,7 @@ from attrs import define, field
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from .screen import is_live, plain, say
@@ -109,7 +109,7 @@ def clock(seconds: float) -> str:
 
 def run_view(title: str, report: Report, done: float | None, rate: float) -> RenderableType:
     """Return the picture of a bulk run: a bar, the records, what became of them."""
-    line = [f"{counted(report.read, 'record')} read", f"{rate:,.0f} a second"]
+    line = [f"{counted(report.read, 'record')} read", f"{rate:,.0f}/s"]
     outcomes = [
         Text(f"{number:,} {outcome_words(outcome)}", colour(outcome))
         for outcome, number in sorted(report.counts.items())
@@ -138,10 +138,16 @@ def bar_view(title: str, done: float | None, elapsed: float, words: str) -> Rend
     bar = ProgressBar(
         total=None if done is None else 1.0,
         completed=done or 0.0,
-        width=_BAR,
         animation_time=elapsed,
     )
-    grid = Table.grid(padding=(0, 1))
+    grid = Table.grid(
+        Column(max_width=_BAR, no_wrap=True),
+        Column(max_width=_BAR),  # the only one that gives way where there is little room
+        Column(no_wrap=True),
+        Column(no_wrap=True),
+        Column(no_wrap=True),
+        padding=(0, 1),
+    )
     share = "" if done is None else f"{done:4.0%}"
     grid.add_row(Text(title, "bold"), bar, share, Text(words), Text(times, "cyan"))
     return grid

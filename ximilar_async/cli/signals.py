@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from attrs import define, field
 
+from .screen import complain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
@@ -104,6 +106,7 @@ async def _guarded(work: Callable[[Signals], Coroutine[object, object, int]]) ->
         except asyncio.CancelledError:
             if signals.received is None:
                 raise
+            complain("stopped", f"interrupted by {signals.received.name}")
             return signals.exit_code
 
 
