@@ -55,6 +55,18 @@ async def test_a_file_of_json_lines_gives_its_records_with_their_lines(tmp_path:
     assert source.files_root == tmp_path
 
 
+async def test_a_file_tells_how_far_it_is_between_two_parts(tmp_path: Path) -> None:
+    """The position grows with the lines handed on, not with the pieces read from the disk."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"_id": "12345678"}\n' * 5000)
+    source, positions, read = JsonlSource(path), [], 0
+    async for chunk in source.chunks():
+        read += len(chunk)
+        positions.append(source.position)
+        assert source.position == pytest.approx(20 * read, abs=1)
+    assert len(positions) == 10
+
+
 async def test_a_bad_line_costs_that_line(tmp_path: Path) -> None:
     """Wrong bytes, broken JSON, NaN and over-long lines are faults of their own line only."""
     lines = [b'{"_id": "1"}', b"\xff\xfe", b'{"_id":', b'{"p": NaN}', b"x" * 200, b'{"_id": "2"}']
