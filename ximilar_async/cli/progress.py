@@ -187,7 +187,8 @@ async def watched(
         nonlocal outage
         report = job.stats
         if bool(report.outage) != bool(outage) and report.stop is None:
-            again = f"{report.outage}; it is tried again, Ctrl-C ends that"
+            reason = report.outage.partition(": ")[2]  # behind "no answer for … s"
+            again = f"no answer: {reason}; it is tried again, Ctrl-C ends that"
             say(again if report.outage else "the service answers again", output)
         outage = report.outage
         rate = pace.add(report.elapsed, sum(report.counts.values()))
