@@ -16,10 +16,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ximilar_async.errors import BulkAborted, ConfigError, SourceError
 
+from ._books import Books
 from ._intake import Intake
 from ._item import Batch, LookUp
 from ._ledger import Ledger
@@ -29,6 +30,7 @@ from ._prepare import Preparer
 from ._reconcile import Verdict
 from ._report import Report, Stop
 from ._sender import Sender, unconfirmed
+from ._verify import marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,7 @@ _LOOK_UP: Final = 10
 _QUIET: Final = 0.25
 """Longest time between two looks of the scheduler, in seconds."""
 
-_KEEPS_DOUBTS: Final = frozenset({Stop.ASKED, Stop.CAPACITY, Stop.CALLBACK})
+_KEEPS_DOUBTS: Final = frozenset({Stop.ASKED, Stop.CAPACITY, Stop.CALLBACK, Stop.JOURNAL})
 """Stops after which the service can still be asked what became of records in doubt."""
 
 
@@ -70,6 +72,7 @@ class Engine:
     options: Options
     listeners: Listeners = field(init=False)
     """Who is told what."""
+    _books: Books = field(init=False)
     _ledger: Ledger = field(init=False)
     _sender: Sender = field(init=False)
     _intake: Intake = field(init=False)
@@ -88,7 +91,8 @@ class Engine:
     def __attrs_post_init__(self) -> None:
         options = self.options
         self.listeners = Listeners(options.on_result, options.progress, self.halt)
-        self._ledger = Ledger(self.listeners, self._on_settled)
+        self._books = Books(options, self.halt)
+        self._ledger = Ledger(self.listeners, self._books, self._on_settled)
         self._queue = asyncio.Queue(self.workers)
         self._sender = Sender(
             self.operation,
@@ -109,6 +113,7 @@ class Engine:
             options,
             preparer,
             self._ledger,
+            self._books,
             self._queue,
             time.monotonic,
             self.listeners.wait_for_room,
@@ -125,22 +130,48 @@ class Engine:
         Raises:
             BulkAborted: the run had to stop; it carries the report.
         """
+        await self._open_books()
         self._started = time.monotonic()
         self._running = asyncio.create_task(self._pipeline())
         try:
             await asyncio.wait({self._running})
-        finally:
+        except asyncio.CancelledError:
             self._running.cancel()
-            self._ledger.close(self._stop_reason or "the run was cancelled")
-            self._ended = time.monotonic()
-            self.listeners.end()
+            await asyncio.wait({self._running})
+            raise
+        finally:
+            await self._end()
         if not self._running.cancelled():
-            self._running.result()
-        self.listeners.tell_progress(self.report)
+            _raise_single(self._running.exception())
         report = self.report()
         if self._stop not in (None, Stop.ASKED):
             raise BulkAborted(report.summary(), report) from self._cause or self.listeners.failure
         return report
+
+    async def _open_books(self) -> None:
+        options, collection = self.options, self.collection
+        settings = {
+            "collection": collection.id,
+            "service": collection.service,
+            "fields": dict(self.operation.fields),
+            "attribution": options.attribution,
+        }
+        await self._books.open(self.operation.name, self.source, settings)
+        self._ledger.take_over(self._books.counts)
+        if options.attribution == "exact" and self.operation.success is Outcome.INSERTED:
+            run = self._books.run
+            rule = marked(options.marker, run)
+            self._sender.operation = evolve(self.operation, attribute=rule)
+            self._intake.preparer = evolve(self._intake.preparer, marks={options.marker: run})
+
+    async def _end(self) -> None:
+        """Close ledger and books, and tell for the last time."""
+        self._ledger.close(self._stop_reason or "the run was cancelled")
+        self._ended = time.monotonic()
+        good = self._running is not None and not self._running.cancelled() and not self._cause
+        await self._books.close(self.report() if good and self._stop is not Stop.JOURNAL else None)
+        self.listeners.tell_progress(self.report)
+        self.listeners.end()
 
     def abort(self, reason: str) -> None:
         """End the run at once: requests under way are cancelled, and count as unconfirmed."""
@@ -161,7 +192,7 @@ class Engine:
         ledger, sender = self._ledger, self._sender
         return Report(
             operation=self.operation.name,
-            read=ledger.read,
+            read=ledger.read_in_all,
             counts=dict(ledger.counts),
             requests=sender.requests,
             retries=sender.retries,
@@ -273,10 +304,11 @@ class Engine:
             await self._sender.look_up(work)
         elif self.options.dry_run:
             self._release(work.items, "dry run")
-        elif await self._may_send():
+        elif await self._may_send() and await self._books.before(work.items):
             await self._sender.attempt(work)
         else:
             self._release(work.items, self._stop_reason)
+        await self._books.after()
 
     async def _may_send(self) -> bool:
         """Wait while the service is unreachable; False when the run was stopped."""
@@ -330,3 +362,11 @@ class Engine:
     def _note_stop(self, stop: Stop, reason: str) -> None:
         if self._stop is None:
             self._stop, self._stop_reason = stop, reason
+
+
+def _raise_single(error: BaseException | None) -> None:
+    """Raise what broke the pipeline, without the groups that task groups wrap around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if error is not None:
+        raise error

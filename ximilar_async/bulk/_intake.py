@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ximilar_async._encoding import EncodedRecord
     from ximilar_async.sources import Chunk, Source
 
+    from ._books import Books
     from ._item import Batch, Item, Work
     from ._ledger import Ledger
     from ._options import Options
@@ -42,6 +43,7 @@ class Intake:
         options: Bounds of batches and of what may be pending.
         preparer: Checks records and turns them into JSON.
         ledger: What is told of each record.
+        books: What earlier runs decided, and where outcomes are written down.
         queue: Where batches go.
         clock: Returns monotonic seconds.
         wait_for_room: Returns when results may come that only reading has: rejections.
@@ -51,6 +53,7 @@ class Intake:
     options: Options
     preparer: Preparer
     ledger: Ledger
+    books: Books
     queue: asyncio.Queue[Work | None]
     clock: Callable[[], float]
     wait_for_room: Callable[[], Awaitable[None]]
@@ -63,6 +66,11 @@ class Intake:
 
     def __attrs_post_init__(self) -> None:
         self._batcher = Batcher(self.options.batch_size, self.options.max_batch_bytes)
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether a lost answer leaves it open if something was changed."""
+        return self.preparer.operation.endpoint.writes
 
     async def read(self) -> None:
         """Read the source to its end, or to `max_records`.
@@ -101,13 +109,25 @@ class Intake:
         """Admit a chunk's records and have them prepared, in order, a batch's worth at a time."""
         size = self.options.batch_size
         for start in range(0, len(chunk), size):
-            part = [self.ledger.admit(entry) for entry in chunk[start : start + size]]
+            part = self._admit(chunk[start : start + size])
             if not self._ahead and not self.preparer.has_work(part):
                 await self._pack((part, self.preparer.prepare_now(part)))
                 continue
             self._ahead.append(asyncio.create_task(self._prepare(part)))
             if len(self._ahead) > _PREPARED_AHEAD:
                 await self._pack(await self._ahead.popleft())
+
+    def _admit(self, entries: Chunk) -> list[Item]:
+        """Open the records that no earlier run decided."""
+        items = []
+        for entry in entries:
+            if self.books.is_decided(self.ledger.read + 1):
+                self.ledger.skip()
+                continue
+            item = self.ledger.admit(entry)
+            item.doubtful = self.writes and self.books.is_doubtful(item.seq)
+            items.append(item)
+        return items
 
     async def _prepare(self, items: list[Item]) -> _Prepared:
         return items, await self.preparer.prepare(items)
@@ -125,6 +145,7 @@ class Intake:
             await self.flush()
             self.room.clear()
             await self.room.wait()
+        await self.books.after()
         await self.wait_for_room()
 
     # --- batches --------------------------------------------------------------------------------

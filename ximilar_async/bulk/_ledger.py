@@ -14,11 +14,12 @@ from ._outcomes import GOOD, Outcome, Result
 from ._reconcile import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ximilar_async._encoding import EncodedRecord
     from ximilar_async.sources import Entry
 
+    from ._books import Books
     from ._listeners import Listeners
 
 _SAMPLES = 10
@@ -31,10 +32,12 @@ class Ledger:
 
     Args:
         listeners: Who is told of single results.
+        books: Where outcomes are written down.
         on_settled: Called with each record as it is decided.
     """
 
     listeners: Listeners
+    books: Books
     on_settled: Callable[[Item, Outcome], object]
     read: int = field(default=0, init=False)
     pending_bytes: int = field(default=0, init=False)
@@ -42,6 +45,23 @@ class Ledger:
     anomalies: Counter[str] = field(factory=Counter, init=False)
     samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
     _open: dict[int, Item] = field(factory=dict, init=False)
+    _elsewhere: int = field(default=0, init=False)
+    """Records that earlier runs decided and this one has not come to yet."""
+
+    def take_over(self, counts: Mapping[Outcome, int]) -> None:
+        """Count what earlier runs of the same journal decided."""
+        self.counts.update(counts)
+        self._elsewhere = sum(counts.values())
+
+    def skip(self) -> None:
+        """Note that a record was read which an earlier run decided."""
+        self.read += 1
+        self._elsewhere -= 1
+
+    @property
+    def read_in_all(self) -> int:
+        """Return how many records this run and earlier ones read."""
+        return self.read + self._elsewhere
 
     @property
     def open(self) -> int:
@@ -71,22 +91,12 @@ class Ledger:
         self.counts[outcome] += 1
         self.on_settled(item, outcome)
         told = self.listeners.wants_results
-        if not told and outcome in GOOD:
-            return
-        result = Result(
-            item.seq,
-            item.entry.where,
-            item.id,
-            outcome,
-            verdict.reason,
-            verdict.code,
-            verdict.near_duplicates,
-            item.entry.record,
-            verdict.answer,
-        )
-        self._keep(result)
-        if told:
-            self.listeners.notify(result)
+        result = None if outcome in GOOD and not told else _result(item, outcome, verdict)
+        self.books.decided(item, outcome, result)
+        if result is not None:
+            self._keep(result)
+            if told:
+                self.listeners.notify(result)
 
     def close(self, reason: str) -> None:
         """Close what is still open: it was not attempted, or sent without a usable answer.
@@ -99,9 +109,9 @@ class Ledger:
                 self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}"))
             else:
                 self.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
-        total = sum(self.counts.values())
-        if total != self.read:
-            raise AccountingError(f"{self.read} records were read, but {total} are accounted for")
+        total, read = sum(self.counts.values()), self.read_in_all
+        if total != read:
+            raise AccountingError(f"{read} records were read, but {total} are accounted for")
 
     def _keep(self, result: Result) -> None:
         if result.outcome in GOOD:
@@ -109,3 +119,17 @@ class Ledger:
         kept = self.samples.setdefault(result.outcome, [])
         if len(kept) < _SAMPLES:
             kept.append(evolve(result, record=None, answer=None))
+
+
+def _result(item: Item, outcome: Outcome, verdict: Verdict) -> Result:
+    return Result(
+        item.seq,
+        item.entry.where,
+        item.id,
+        outcome,
+        verdict.reason,
+        verdict.code,
+        verdict.near_duplicates,
+        item.entry.record,
+        verdict.answer,
+    )

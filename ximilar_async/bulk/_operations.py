@@ -13,13 +13,14 @@ from ._outcomes import Outcome
 from ._reconcile import reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import RecordsAnswer
 
     from ._item import Item
-    from ._reconcile import Reconciled, Verdict
+    from ._reconcile import Reconciled
+    from ._verify import Attribute
 
 
 @frozen
@@ -36,9 +37,7 @@ class Operation:
     """Further fields of every request."""
     only_id: bool = False
     """Whether nothing but the `_id` of a record is sent; then plain ids will do as records."""
-    attribute: Callable[[Mapping[str, Any], Mapping[str, Any] | None, Verdict], Verdict] = (
-        _verify.inserted
-    )
+    attribute: Attribute = _verify.inserted
     """The verdict on a doubtful record after a look into the collection."""
 
     def body(self, items: Sequence[Item]) -> dict[str, Any]:

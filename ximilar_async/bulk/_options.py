@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen, validators
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
+    from ._journal import Durability
     from ._outcomes import Result
     from ._report import Report
 
@@ -31,6 +32,15 @@ def _between(least: float, most: float | None = None) -> Callable[..., None]:
         if value < least or (most is not None and value > most):
             bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
             raise ConfigError(f"{attribute.name} must be {bounds}, not {value!r}")
+
+    return check
+
+
+def _one_of(*values: str) -> Callable[..., None]:
+    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
+        if value not in values:
+            known = " or ".join(map(repr, values))
+            raise ConfigError(f"{attribute.name} must be {known}, not {value!r}")
 
     return check
 
@@ -66,6 +76,18 @@ class Options:
         validator=validators.instance_of(Retry),
     )
     """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
+    journal: Path | None = field(default=None, converter=_path)
+    """File that makes the run resumable: run the same again with it, and it goes on."""
+    durability: Durability = field(default="relaxed", validator=_one_of("relaxed", "strict"))
+    """"relaxed" survives a killed process; "strict" a power failure, at a sync a batch."""
+    rejects: Path | None = field(default=None, converter=_path)
+    """File that rejected and failed records are appended to, for `bulk.replay`."""
+    attribution: Literal["compare", "exact"] = field(
+        default="compare", validator=_one_of("compare", "exact")
+    )
+    """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
+    marker: str = "ximilar_async_run"
+    """Field that holds the mark with attribution="exact"."""
     images: ImageOptions = field(factory=ImageOptions)
     """How `_file` and `_image` are checked and shrunk."""
     files_root: Path | None = field(default=None, converter=_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ximilar_async._encoding import encode_record
 from ximilar_async._protocol import check_record
@@ -13,7 +13,7 @@ from ximilar_async.errors import RecordError
 from ximilar_async.images import needs_preparing, prepare_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ximilar_async._encoding import EncodedRecord
@@ -40,6 +40,8 @@ class Preparer:
     files_root: Path | None
     operation: Operation
     max_bytes: int
+    marks: Mapping[str, str] = field(factory=dict)
+    """Fields that are added to every record, so that it can be known again."""
 
     def has_work(self, items: Sequence[Item]) -> bool:
         """Tell whether some record has an image to read or encode, which wants a thread."""
@@ -85,4 +87,4 @@ class Preparer:
         if operation.only_id and isinstance(record, str):
             record = {"_id": record}
         check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
-        return {"_id": record["_id"]} if operation.only_id else record
+        return {"_id": record["_id"]} if operation.only_id else {**record, **self.marks}

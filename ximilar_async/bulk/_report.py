@@ -27,6 +27,8 @@ class Stop(StrEnum):
     """`Job.stop()`, a signal, or cancellation."""
     SOURCE = "source failed"
     """The source broke off."""
+    JOURNAL = "journal failed"
+    """The journal or the rejects file cannot be written."""
     CALLBACK = "callback failed"
     """`on_result` or `progress` raised."""
     AUTH = "authorization refused"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._outcomes import Outcome
 from ._reconcile import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _NOT_COMPARED = frozenset({"_base64", "_file", "_image"})
 """Fields whose stored form is the service's own affair."""
 
 _FULL = 412
+
+Attribute: TypeAlias = "Callable[[Mapping[str, Any], Mapping[str, Any] | None, Verdict], Verdict]"
+"""From what was sent, what is stored and why one had to look to the verdict."""
 
 
 def _same(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
@@ -46,6 +49,30 @@ def inserted(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: V
         reason = f"confirmed: {doubt.reason}; stored as it was sent"
         return Verdict(Outcome.INSERTED, reason, doubt.code)
     return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored with other fields", doubt.code)
+
+
+def marked(field: str, run: str) -> Attribute:
+    """Return a rule that goes by the mark which this run put into every record it sent.
+
+    Args:
+        field: The marking field.
+        run: Its value.
+
+    Example:
+        >>> marked("run", "r1")({}, {"_id": "1", "run": "r0"}, Verdict(None)).outcome
+        <Outcome.ALREADY_PRESENT: 'already_present'>
+    """
+
+    def attribute(
+        sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict
+    ) -> Verdict:
+        if stored is None:
+            return inserted(sent, stored, doubt)
+        if stored.get(field) == run:
+            return Verdict(Outcome.INSERTED, f"confirmed: {doubt.reason}; stored with its mark")
+        return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored by somebody else")
+
+    return attribute
 
 
 def updated(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdict) -> Verdict:

@@ -47,6 +47,11 @@ class Source(Protocol):
         ...
 
     @property
+    def path(self) -> Path | None:
+        """Return where the records lie on disk; None for records of the program itself."""
+        ...
+
+    @property
     def files_root(self) -> Path | None:
         """Return the folder that `_file` of its records may not leave; None for anywhere."""
         ...

@@ -30,6 +30,7 @@ class _InMemory:
     name = "records"
     size: int | None = None
     position = 0
+    path: Path | None = None
     files_root: Path | None = None
 
     def _entries(self, records: Sequence[Any]) -> Chunk:

@@ -1,0 +1,171 @@
+"""What a run writes down: its journal, for resuming, and the records that were turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from ximilar_async.errors import JournalError
+
+from ._journal import Journal, input_fingerprint
+from ._outcomes import Outcome
+from ._rejects import RejectsFile
+from ._report import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from ximilar_async.sources import Source
+
+    from ._item import Item
+    from ._options import Options
+    from ._outcomes import Result
+    from ._report import Report
+
+_TURNED_AWAY = frozenset({Outcome.REJECTED, Outcome.FAILED})
+_FINAL = frozenset(Outcome) - {Outcome.FAILED, Outcome.NOT_ATTEMPTED}
+
+
+@define(eq=False)
+class Books:
+    """The journal and the rejects file of a run; either may be missing, then it costs nothing.
+
+    What cannot be written stops the run: nothing more leaves that could not be accounted for.
+
+    Args:
+        options: Which files, and how durable.
+        on_stop: Called when a file cannot be written, with why.
+    """
+
+    options: Options
+    on_stop: Callable[[Stop, str], None]
+    journal: Journal | None = field(default=None, init=False)
+    rejects: RejectsFile | None = field(default=None, init=False)
+    run: str = field(factory=lambda: uuid.uuid4().hex, init=False)
+    """Name of the run; with a journal the journal's, the same in all its runs."""
+    _decided: list[tuple[int, Outcome]] = field(factory=list, init=False)
+
+    async def open(self, operation: str, source: Source, settings: Mapping[str, Any]) -> None:
+        """Open the files, off the loop.
+
+        Args:
+            operation: What is done.
+            source: The records.
+            settings: What a run means beyond that: collection, radius, attribution.
+
+        Raises:
+            JournalError: a file cannot be used, or belongs to another run.
+        """
+        if self.options.journal is not None or self.options.rejects is not None:
+            await asyncio.to_thread(self._open, operation, source, settings)
+
+    def _open(self, operation: str, source: Source, settings: Mapping[str, Any]) -> None:
+        options = self.options
+        if options.journal is not None:
+            path = source.path
+            self.journal = Journal.open(
+                options.journal,
+                operation=operation,
+                fingerprint=None if path is None else input_fingerprint(path),
+                settings=settings,
+                durability=options.durability,
+                sync_first=self._sync_rejects,
+            )
+            self.run = self.journal.id
+        if options.rejects is not None:
+            root: Path | None = options.files_root or source.files_root
+            self.rejects = RejectsFile.open(
+                options.rejects, run=self.run, source=source.name, files_root=root
+            )
+
+    @property
+    def counts(self) -> Mapping[Outcome, int]:
+        """Return how many records earlier runs brought to each outcome."""
+        return {} if self.journal is None else self.journal.resume.counts
+
+    def is_decided(self, seq: int) -> bool:
+        """Tell whether an earlier run decided a record."""
+        return self.journal is not None and self.journal.resume.is_decided(seq)
+
+    def is_doubtful(self, seq: int) -> bool:
+        """Tell whether an earlier run may have applied a record without learning of it."""
+        return self.journal is not None and self.journal.resume.is_doubtful(seq)
+
+    async def before(self, items: Sequence[Item]) -> bool:
+        """Note that records are about to leave; False when that failed: then nothing may leave."""
+        if self.journal is None:
+            return True
+        try:
+            self.journal.send([item.seq for item in items])
+            await self.journal.durable()
+        except JournalError as error:
+            self.on_stop(Stop.JOURNAL, str(error))
+            return False
+        return True
+
+    def decided(self, item: Item, outcome: Outcome, result: Result | None) -> None:
+        """Note what became of a record; `after` brings it to the journal.
+
+        Args:
+            item: The record.
+            outcome: What became of it.
+            result: The same in full; there for every outcome that is not the wanted one.
+        """
+        kept = False
+        if self.rejects is not None and outcome in _TURNED_AWAY and result is not None:
+            kept = self._keep(self.rejects, item, result)
+        # Without a rejects file the next run is to try again what failed.
+        if self.journal is not None and (outcome in _FINAL or kept):
+            self._decided.append((item.seq, outcome))
+
+    def _keep(self, rejects: RejectsFile, item: Item, result: Result) -> bool:
+        try:
+            rejects.write(result, attempts=item.attempts)
+        except JournalError as error:
+            self.on_stop(Stop.JOURNAL, str(error))
+            return False
+        return True
+
+    async def after(self) -> None:
+        """Write down what was decided since the last time."""
+        if self.journal is None or not self._decided:
+            return
+        pairs, self._decided = self._decided, []
+        try:
+            self.journal.done(pairs)
+            await self.journal.durable()
+        except JournalError as error:
+            self.on_stop(Stop.JOURNAL, str(error))
+
+    async def close(self, report: Report | None) -> None:
+        """Bring everything to the disk and close the files.
+
+        Args:
+            report: Of a run that ended in good order; None for any other end.
+
+        Raises:
+            JournalError: it cannot be brought there.
+        """
+        if self.journal is not None or self.rejects is not None:
+            await asyncio.to_thread(self._close, report)
+
+    def _close(self, report: Report | None) -> None:
+        try:
+            if self.journal is not None:
+                if self._decided:
+                    self.journal.done(self._decided)
+                if report is not None:
+                    self.journal.end(report)
+        finally:
+            if self.journal is not None:
+                self.journal.close()
+            if self.rejects is not None:
+                self.rejects.close()
+
+    def _sync_rejects(self) -> None:
+        if self.rejects is not None:
+            self.rejects.sync()
