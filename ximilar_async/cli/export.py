@@ -19,6 +19,7 @@ from ximilar_async.bulk import ExitCode
 
 from .connect import find_collection, open_client
 from .failures import UsageError
+from .info import record_count
 from .options import HOW, Access, Output, Place
 from .progress import Pace, bar_view, live
 from .screen import complain, put, put_json, say
@@ -58,10 +59,10 @@ def export(
     async def work(_: object) -> int:
         async with open_client(access) as client:
             collection = find_collection(client, place)
-            before = (await collection.get_record_count()).count or 0
+            before = await record_count(collection)
             with opened(file) as target:
                 done = await write_records(collection, target, before, page_size, output)
-            after = (await collection.get_record_count()).count or 0
+            after = await record_count(collection)
         _tell(file, done, output)
         return agreement(done, before, after)
 

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ximilar_async._collection import Collection
 from ximilar_async.client import Ximilar
+from ximilar_async.errors import AnswerError
 
 from .connect import any_collection, find_collection, open_client
 from .options import Access, Output, Place
@@ -35,7 +37,7 @@ def count(place: Place, access: Access, output: Output) -> int:
 
     async def ask(client: Ximilar) -> None:
         collection = find_collection(client, place)
-        number = (await collection.get_record_count()).count
+        number = await record_count(collection)
         if output.json:
             put_json({"collection": collection.id, "service": collection.service, "count": number})
         else:
@@ -68,6 +70,18 @@ def account(access: Access, output: Output) -> int:
             put(pairs_view(answer.raw))
 
     return _asked(access, ask)
+
+
+async def record_count(collection: Collection) -> int:
+    """Return how many records a collection holds.
+
+    Raises:
+        AnswerError: the service does not say.
+    """
+    number = (await collection.get_record_count()).count
+    if number is None:
+        raise AnswerError("getRecordCount: the answer has no number of records")
+    return number
 
 
 def _asked(access: Access, ask: Callable[[Ximilar], Awaitable[None]]) -> int:

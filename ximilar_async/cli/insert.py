@@ -135,9 +135,10 @@ def insert(
             _tell_plan(records, collection, output)
             job = start(collection, records, options=options)
             done = await follow(job, f"insert {records.name}", output, signals, max_records)
+        code = conclude(done, output, signals)
         if report is not None:
             done.write(report)
-        return conclude(done, output, signals)
+        return code
 
     return run(work)
 

@@ -140,6 +140,8 @@ async def _serve(signals: Signals, settings: dict[str, Any], output: Output) -> 
         with signals.stopping(lambda _: gone.set()):
             _announce(running.url, settings, output)
             await gone.wait()
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")  # behind the terminal's own ^C
     say("the emulator is closed", output)
     return 0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ximilar_async.bulk import Outcome
@@ -133,20 +133,26 @@ def _samples(report: Report, outcome: Outcome, results: Sequence[Result]) -> Ren
     if len(reasons) == 1 and len(results) > 1:
         names = ", ".join(plain(name(result)) for result in results[:_MOST_NAMES])
         more = ", …" if total > _MOST_NAMES else ""
-        return Group(
-            Text(f"{words}:", style),
-            Text(f"  {plain(reasons.pop())}"),
-            Text(f"  {names}{more}", "dim"),
-        )
+        said = _indented([Text(plain(reasons.pop())), Text(f"{names}{more}", "dim")])
+        return Group(Text(f"{words}:", style), said)
     few = "" if len(results) == total else f" (the first {len(results)} of {total:,})"
-    return Group(Text(f"{words}{few}:", style), *(_sample(result) for result in results))
+    said = _indented([_sample(result) for result in results])
+    return Group(Text(f"{words}{few}:", style), said)
+
+
+def _indented(lines: Iterable[Text]) -> Table:
+    """Return lines that stay indented where a terminal breaks them."""
+    grid = Table.grid(Column(min_width=1), Column(overflow="fold"), padding=(0, 1))
+    for line in lines:
+        grid.add_row("", line)
+    return grid
 
 
 def _sample(result: Result) -> Text:
     reason = reason_words(result)
     if result.where in reason or (result.id or "?") in reason:
-        return Text(f"  {plain(reason)}")
-    return Text.assemble("  ", (plain(name(result)), "bold"), f": {plain(reason)}")
+        return Text(plain(reason))
+    return Text.assemble((plain(name(result)), "bold"), f": {plain(reason)}")
 
 
 def name(result: Result) -> str:
