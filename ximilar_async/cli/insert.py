@@ -50,7 +50,8 @@ def insert(
         Option(
             "--near-dups",
             metavar="",
-            help="Leave out records whose image is nearly one that is stored.",
+            help="Leave out records whose image is nearly one that is stored. Requests under way "
+            "at once do not see each other; with --concurrency 1 none is missed.",
             rich_help_panel=ACTION,
         ),
     ] = False,
