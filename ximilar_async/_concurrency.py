@@ -164,6 +164,8 @@ class Adaptive:
         if signal is Signal.ANSWERED:
             self._seconds += ended - started
             self._answers += 1
+            if ended >= self._turn_ends:
+                self._end_turn(ended, self._seconds / self._answers)
         elif signal is Signal.PUSHED_BACK and started >= self._cut_at:
             self._pushed_back += 1
             round_trip = ended - started if self._mean is None else self._mean
@@ -172,9 +174,6 @@ class Adaptive:
                 self._cut(ended)
                 # What ends in the first of two round trips was sent before the cut.
                 self._begin_turn(ended + 2 * round_trip)
-                return
-        if ended >= self._turn_ends and self._answers:
-            self._end_turn(ended, self._seconds / self._answers)
 
     def _end_turn(self, now: float, average: float) -> None:
         if self._mean is None:
