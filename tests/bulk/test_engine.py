@@ -297,6 +297,18 @@ async def test_the_same_id_is_never_under_way_twice() -> None:
     assert report.inserted == len(service.stored) == len({record["_id"] for record in many})
 
 
+async def test_a_repeated_id_waits_for_a_look_into_the_collection() -> None:
+    """A record in doubt is looked up although another one waits for its id."""
+
+    def script(method: str, _: dict[str, Any]) -> Fault | None:
+        return lost() if method == "insert" and len(service.sent("insert")) <= 2 else None
+
+    service = ScriptedService(script, apply_first=True)
+    options = bulk.Options(retry=Retry(attempts=2, base=0))
+    report = await bulk.insert(collection_of(service), records(1) * 2, options=options)
+    check(report, 2, inserted=1, already_present=1)
+
+
 async def test_abort_ends_at_once_and_says_what_is_unconfirmed() -> None:
     """A request that is given up may have been applied: its records are failed, unconfirmed."""
     service = ScriptedService(delay=3600)

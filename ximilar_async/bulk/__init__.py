@@ -8,8 +8,9 @@ to the records read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from ximilar_async.errors import ConfigError
 from ximilar_async.sources import as_source
 
 from . import _operations
@@ -17,10 +18,12 @@ from ._engine import Engine
 from ._job import Job
 from ._options import Options
 from ._outcomes import Outcome, Result
+from ._replay import open_rejects
 from ._report import ExitCode, Report, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     from ximilar_async._collection import Collection
     from ximilar_async.sources import Ids, Records
@@ -39,6 +42,7 @@ __all__ = [
     "get",
     "insert",
     "near_dups_insert",
+    "replay",
     "update",
 ]
 
@@ -190,6 +194,60 @@ def get(
     Documented in: Visual Search, Get.
     """
     return _job(_operations.get(fields_to_return), collection, ids, options)
+
+
+def replay(
+    collection: Collection,
+    rejects: str | PathLike[str],
+    *,
+    operation: Literal["insert", "near_dups_insert", "update", "delete"] = "insert",
+    radius: float | None = None,
+    everything: bool = False,
+    origin: Records | None = None,
+    options: Options | None = None,
+) -> Job:
+    """Send the records of a rejects file once more.
+
+    Args:
+        collection: Where to.
+        rejects: The file that `Options.rejects` named.
+        operation: What to do with the records.
+        radius: Largest distance of a near-duplicate, for near_dups_insert.
+        everything: Also send records that will hardly end otherwise, such as those without an
+            image; by default only those that failed or found no room.
+        origin: Where the records came from, for those that are not in the file because they are
+            large or no JSON.
+        options: How the run is cut up and sent.
+
+    Returns:
+        A `Job`; awaiting it gives the `Report`.
+
+    Raises:
+        SourceError: there is no such file, or it is no rejects file.
+        BulkAborted: (when awaited) as for `insert`.
+
+    Example:
+        options = bulk.Options(rejects="rejects.jsonl")
+        await bulk.insert(shoes, [{"_id": "no image"}], options=options)
+        report = await bulk.replay(shoes, "rejects.jsonl")
+        print(report.read)
+    """
+    operations = {
+        "insert": _operations.insert,
+        "near_dups_insert": lambda: _operations.near_dups_insert(radius),
+        "update": _operations.update,
+        "delete": _operations.delete,
+    }
+    if operation not in operations:
+        raise ConfigError(f"operation must be one of {', '.join(operations)}, not {operation!r}")
+    options = options or Options()
+    source = open_rejects(
+        rejects,
+        everything=everything,
+        origin=None if origin is None else as_source(origin),
+        files_root=options.files_root,
+    )
+    return Job(Engine(operations[operation](), collection, source, options))
 
 
 def _job(

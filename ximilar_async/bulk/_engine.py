@@ -26,7 +26,7 @@ from ._item import Batch, LookUp
 from ._ledger import Ledger
 from ._listeners import Listeners
 from ._outcomes import Outcome
-from ._prepare import Preparer
+from ._prepare import Preparer, run_mark
 from ._reconcile import Verdict
 from ._report import Report, Stop
 from ._sender import Sender, unconfirmed
@@ -159,10 +159,11 @@ class Engine:
         await self._books.open(self.operation.name, self.source, settings)
         self._ledger.take_over(self._books.counts)
         if options.attribution == "exact" and self.operation.success is Outcome.INSERTED:
-            run = self._books.run
-            rule = marked(options.marker, run)
+            mark = run_mark(options.marker, self._books.run)
+            rule = marked(options.marker)
             self._sender.operation = evolve(self.operation, attribute=rule)
-            self._intake.preparer = evolve(self._intake.preparer, marks={options.marker: run})
+            self._sender.mark = mark
+            self._intake.preparer = evolve(self._intake.preparer, mark=mark)
 
     async def _end(self) -> None:
         """Close ledger and books, and tell for the last time."""
@@ -274,12 +275,14 @@ class Engine:
 
     async def _settle_down(self, reader: asyncio.Task[None], now: float) -> None:
         """Send half-filled batches that nothing will fill, and look up what is left in doubt."""
-        sender, ledger = self._sender, self._ledger
+        sender = self._sender
         if reader.done():
             await self._intake.flush()
         else:
             self._intake.flush_old(now)
-        at_end = reader.done() and ledger.open == len(sender.doubts)
+        # What is still open then is in doubt, or repeats the id of a record in doubt.
+        under_way = sender.schedule or self._busy or not self._queue.empty()
+        at_end = reader.done() and not under_way
         while len(sender.doubts) >= _LOOK_UP or (at_end and sender.doubts):
             await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
             del sender.doubts[:_LOOK_UP]

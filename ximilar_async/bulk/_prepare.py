@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ximilar_async._encoding import encode_record
 from ximilar_async._protocol import check_record
@@ -13,16 +13,38 @@ from ximilar_async.errors import RecordError
 from ximilar_async.images import needs_preparing, prepare_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ximilar_async._encoding import EncodedRecord
     from ximilar_async._models import Record
     from ximilar_async.images import ImageOptions
-    from ximilar_async.sources import Entry
 
     from ._item import Item
     from ._operations import Operation
+
+
+Mark: TypeAlias = "Callable[[int], Mapping[str, str]]"
+"""From a record's number to the fields that tell it from all others."""
+
+
+def no_mark(_: int) -> Mapping[str, str]:
+    """Return no fields at all."""
+    return {}
+
+
+def run_mark(field: str, run: str) -> Mark:
+    """Return a mark that names run and record.
+
+    Args:
+        field: The marking field.
+        run: Name of the run.
+
+    Example:
+        >>> run_mark("mark", "r1")(7)
+        {'mark': 'r1/7'}
+    """
+    return lambda seq: {field: f"{run}/{seq}"}
 
 
 @frozen
@@ -40,8 +62,8 @@ class Preparer:
     files_root: Path | None
     operation: Operation
     max_bytes: int
-    marks: Mapping[str, str] = field(factory=dict)
-    """Fields that are added to every record, so that it can be known again."""
+    mark: Mark = no_mark
+    """The fields that are added to a record, by its number, so that it can be known again."""
 
     def has_work(self, items: Sequence[Item]) -> bool:
         """Tell whether some record has an image to read or encode, which wants a thread."""
@@ -70,7 +92,7 @@ class Preparer:
         entry = item.entry
         if entry.fault is not None:
             raise RecordError(f"{entry.where} {entry.fault}")
-        record = self._record(entry)
+        record = self._record(item)
         if needs_preparing(record):
             record = prepare_record(record, self.images, self.files_root)
         encoded = encode_record(record)
@@ -81,10 +103,10 @@ class Preparer:
             )
         return encoded
 
-    def _record(self, entry: Entry) -> Record:
+    def _record(self, item: Item) -> Record:
         """Return the record to send, checked for what this operation needs."""
-        operation, record = self.operation, entry.record
+        operation, record, entry = self.operation, item.entry.record, item.entry
         if operation.only_id and isinstance(record, str):
             record = {"_id": record}
         check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
-        return {"_id": record["_id"]} if operation.only_id else {**record, **self.marks}
+        return {"_id": record["_id"]} if operation.only_id else {**record, **self.mark(item.seq)}

@@ -14,6 +14,7 @@ from ximilar_async.errors import AnswerError, ApiError, CapacityError, NotFoundE
 from ._breaker import Breaker
 from ._item import Batch
 from ._outcomes import Outcome
+from ._prepare import no_mark
 from ._reconcile import Verdict
 from ._report import Stop
 from ._schedule import Schedule
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ._item import Item, LookUp
     from ._ledger import Ledger
     from ._operations import Operation
+    from ._prepare import Mark
     from ._reconcile import Reconciled
 
 _FATAL: Final[Mapping[FailureClass, Stop]] = {
@@ -64,6 +66,8 @@ class Sender:
     retry: Retry
     clock: Callable[[], float]
     on_stop: Callable[[Stop, str], None]
+    mark: Mark = field(default=no_mark, init=False)
+    """The fields that are added to each record."""
     schedule: Schedule = field(factory=Schedule, init=False)
     """Batches to be sent again."""
     doubts: list[Item] = field(factory=list, init=False)
@@ -161,7 +165,8 @@ class Sender:
             self.retries += trace.retries
         stored = {record.get("_id"): record for record in answer.records}
         for item in work.items:
-            sent = item.entry.record if isinstance(item.entry.record, dict) else {}
+            record = item.entry.record if isinstance(item.entry.record, dict) else {}
+            sent = {**record, **self.mark(item.seq)}
             doubt = item.doubt or Verdict(None)
             self.ledger.settle(item, self.operation.attribute(sent, stored.get(item.id), doubt))
 

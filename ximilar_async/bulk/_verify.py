@@ -51,15 +51,14 @@ def inserted(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: V
     return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored with other fields", doubt.code)
 
 
-def marked(field: str, run: str) -> Attribute:
-    """Return a rule that goes by the mark which this run put into every record it sent.
+def marked(field: str) -> Attribute:
+    """Return a rule that goes by the mark which every record was sent with.
 
     Args:
         field: The marking field.
-        run: Its value.
 
     Example:
-        >>> marked("run", "r1")({}, {"_id": "1", "run": "r0"}, Verdict(None)).outcome
+        >>> marked("run")({"run": "r1/7"}, {"_id": "1", "run": "r0/7"}, Verdict(None)).outcome
         <Outcome.ALREADY_PRESENT: 'already_present'>
     """
 
@@ -68,7 +67,7 @@ def marked(field: str, run: str) -> Attribute:
     ) -> Verdict:
         if stored is None:
             return inserted(sent, stored, doubt)
-        if stored.get(field) == run:
+        if stored.get(field) == sent.get(field):
             return Verdict(Outcome.INSERTED, f"confirmed: {doubt.reason}; stored with its mark")
         return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored by somebody else")
 
