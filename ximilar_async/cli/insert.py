@@ -27,6 +27,7 @@ EXAMPLES: Final = """
 [bold]Examples[/bold]
   ximilar-async insert photos/ -c shoes-id -s fashion
   ximilar-async insert catalog.jsonl -c shoes-id --near-dups --report report.json
+  ximilar-async insert catalog.jsonl -c shoes-id --journal run.journal --rejects rejects.jsonl
   ximilar-async insert photos/ -c c1 --dry-run
   ximilar-async insert photos/ -c c1 --emulator data/
 
@@ -81,6 +82,22 @@ def insert(
         Path | None,
         Option(metavar="FILE.json", help="Write the report to a file.", rich_help_panel=ACTION),
     ] = None,
+    journal: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Write down what is sent and decided: the same command goes on where it stopped.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.jsonl",
+            help="Append rejected and failed records, as they were read, for bulk.replay.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
     batch_size: Annotated[
         int, Option(metavar="N", min=1, max=10, help="Records in a request.", rich_help_panel=HOW)
     ] = 10,
@@ -122,6 +139,8 @@ def insert(
         images=ImageOptions(max_side=max_side or None),
         files_root=files_root,
         retry=evolve(Options().retry, deadline=give_up_after),
+        journal=journal,
+        rejects=rejects,
         dry_run=dry_run,
         max_records=max_records,
     )
