@@ -290,7 +290,7 @@ def options() -> bulk.Options:
         images=ImageOptions(max_side=600),
         files_root="photos",
         on_result=result,
-        progress=lambda report: print(report.summary()),  # noqa: T201 - as users would
+        progress=lambda report: print(report.summary()),
         dry_run=False,
         max_records=None,
     )

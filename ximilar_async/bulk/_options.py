@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen, validators
 
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from ._report import Report
 
 
+Attribution: TypeAlias = Literal["compare", "exact"]
+"""How a record is told to be this run's after a lost answer."""
+
+_RELAXED: Durability = "relaxed"
+_COMPARE: Attribution = "compare"
+
+
 def _between(least: float, most: float | None = None) -> Callable[..., None]:
     def check(_: object, attribute: Attribute[Any], value: Any) -> None:
         if value is None:
@@ -36,7 +43,7 @@ def _between(least: float, most: float | None = None) -> Callable[..., None]:
     return check
 
 
-def _one_of(*values: str) -> Callable[..., None]:
+def _one_of(*values: str) -> Callable[[object, Attribute[Any], Any], None]:
     def check(_: object, attribute: Attribute[Any], value: Any) -> None:
         if value not in values:
             known = " or ".join(map(repr, values))
@@ -78,13 +85,11 @@ class Options:
     """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
     journal: Path | None = field(default=None, converter=_path)
     """File that makes the run resumable: run the same again with it, and it goes on."""
-    durability: Durability = field(default="relaxed", validator=_one_of("relaxed", "strict"))
+    durability: Durability = field(default=_RELAXED, validator=_one_of("relaxed", "strict"))
     """"relaxed" survives a killed process; "strict" a power failure, at a sync a batch."""
     rejects: Path | None = field(default=None, converter=_path)
     """File that rejected and failed records are appended to, for `bulk.replay`."""
-    attribution: Literal["compare", "exact"] = field(
-        default="compare", validator=_one_of("compare", "exact")
-    )
+    attribution: Attribution = field(default=_COMPARE, validator=_one_of("compare", "exact"))
     """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
     marker: str = "ximilar_async_run"
     """Field that holds the mark with attribution="exact"."""
