@@ -15,7 +15,7 @@ from ximilar_async.errors import SourceError
 from ._base import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from ._base import Chunk
 
@@ -86,19 +86,28 @@ class JsonlSource:
             SourceError: the file cannot be read.
         """
         try:
-            async with aiofiles.open(self._path, "rb") as file:
+            file = await aiofiles.open(self._path, "rb")
+            try:
                 self.size = os.fstat(file.fileno()).st_size or None
                 while piece := await file.read(PIECE):
-                    before, chunk = self.position, self._splitter.feed(piece)
-                    for start in range(0, len(chunk), PART):
-                        part = chunk[start : start + PART]
-                        self.position = before + len(piece) * (start + len(part)) // len(chunk)
-                        yield part
-                    self.position = before + len(piece)
+                    for chunk in self._parts(piece):
+                        yield chunk
+            finally:
+                # Shielded: a run that is cancelled twice would leave the file open.
+                await asyncio.shield(file.close())
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror or error}") from None
         if chunk := self._splitter.end():
             yield chunk
+
+    def _parts(self, piece: bytes) -> Iterator[Chunk]:
+        """Yield the entries of a piece in handy parts, and move on with each."""
+        before, chunk = self.position, self._splitter.feed(piece)
+        for start in range(0, len(chunk), PART):
+            part = chunk[start : start + PART]
+            self.position = before + len(piece) * (start + len(part)) // len(chunk)
+            yield part
+        self.position = before + len(piece)
 
 
 class LineSplitter:
