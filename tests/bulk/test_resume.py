@@ -167,7 +167,7 @@ async def test_rejected_and_failed_records_can_be_replayed(tmp_path: Path) -> No
 
     service = ScriptedService(script)
     rejects = tmp_path / "rejects.jsonl"
-    retry = Retry(attempts=4, base=0.0005, cap=0.002)
+    retry = Retry(attempts=12, base=0.0005, cap=0.002)
     options = bulk.Options(rejects=rejects, retry=retry, workers=2)
     source = [*records(100), {"_id": "no image"}]
     report = await bulk.insert(collection_of(service), source, options=options)
