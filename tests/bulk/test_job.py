@@ -84,11 +84,14 @@ async def test_results_end_when_the_run_is_aborted() -> None:
     """A fatal stop ends the iteration; awaiting the job raises with the report."""
     service = ScriptedService(lambda _, __: answer(401, "no", http=401))
     job = bulk.insert(collection_of(service), records(50))
-    async with job:
-        seen = [result async for result in job.results()]
+    seen: list[bulk.Result] = []
+    with pytest.raises(BulkAborted, match="XIMILAR_TOKEN"):
+        async with job:
+            seen += [result async for result in job.results()]
     assert len(seen) == 50
     with pytest.raises(BulkAborted, match="XIMILAR_TOKEN"):
         await job
+    assert [result async for result in job.results()] == []
 
 
 async def test_a_job_that_is_stopped_before_it_starts_reads_nothing_more() -> None:

@@ -69,6 +69,16 @@ class CollectionBase:
         return self._target.prefix
 
     @property
+    def images(self) -> ImageOptions:
+        """Return how `_file` and `_image` are checked and shrunk."""
+        return self._images
+
+    @property
+    def files_root(self) -> Path | None:
+        """Return the folder that `_file` must not leave; None for anywhere."""
+        return self._files_root
+
+    @property
     def slots(self) -> int:
         """Return how many requests the client lets run at once."""
         return self._session.slots

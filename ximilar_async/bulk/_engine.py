@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
-from ximilar_async.errors import BulkAborted, ConfigError, SourceError
+from ximilar_async.errors import BulkAborted, ConfigError, SourceError, XimilarError
 
 from ._books import Books
 from ._intake import Intake
@@ -103,8 +103,8 @@ class Engine:
             self.halt,
         )
         preparer = Preparer(
-            options.images,
-            options.files_root or self.source.files_root,
+            options.images or self.collection.images,
+            options.files_root or self.collection.files_root or self.source.files_root,
             self.operation,
             options.max_batch_bytes,
         )
@@ -130,7 +130,11 @@ class Engine:
         Raises:
             BulkAborted: the run had to stop; it carries the report.
         """
-        await self._open_books()
+        try:
+            await self._open_books()
+        except BaseException:
+            self.listeners.end()
+            raise
         self._started = time.monotonic()
         self._running = asyncio.create_task(self._pipeline())
         try:
@@ -141,9 +145,9 @@ class Engine:
             raise
         finally:
             await self._end()
-        if not self._running.cancelled():
-            _raise_single(self._running.exception())
         report = self.report()
+        if not self._running.cancelled():
+            _raise_single(self._running.exception(), report)
         if self._stop not in (None, Stop.ASKED):
             raise BulkAborted(report.summary(), report) from self._cause or self.listeners.failure
         return report
@@ -162,7 +166,6 @@ class Engine:
             mark = run_mark(options.marker, self._books.run)
             rule = marked(options.marker)
             self._sender.operation = evolve(self.operation, attribute=rule)
-            self._sender.mark = mark
             self._intake.preparer = evolve(self._intake.preparer, mark=mark)
 
     async def _end(self) -> None:
@@ -182,6 +185,8 @@ class Engine:
 
     def halt(self, stop: Stop, reason: str) -> None:
         """End the run early: what is under way is finished, nothing new is sent."""
+        if self._ended is not None:
+            return
         self._note_stop(stop, reason)
         self._halted = True
         self._wake.set()
@@ -228,7 +233,11 @@ class Engine:
         except SourceError as error:
             self._note_stop(Stop.SOURCE, str(error))
         except ConfigError as error:
-            self._note_stop(Stop.CONFIGURATION, str(error))
+            self.halt(Stop.CONFIGURATION, str(error))
+        except asyncio.CancelledError:
+            if not self._halted:
+                self.halt(Stop.SOURCE, f"{self.source.name} was cancelled")
+            raise
         except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
             self._cause = error
             self._note_stop(Stop.SOURCE, f"{self.source.name} raised {error!r}")
@@ -283,7 +292,8 @@ class Engine:
         # What is still open then is in doubt, or repeats the id of a record in doubt.
         under_way = sender.schedule or self._busy or not self._queue.empty()
         at_end = reader.done() and not under_way
-        while len(sender.doubts) >= _LOOK_UP or (at_end and sender.doubts):
+        old = now - sender.doubted_at >= self.options.flush_after
+        while len(sender.doubts) >= _LOOK_UP or ((at_end or old) and sender.doubts):
             await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
             del sender.doubts[:_LOOK_UP]
 
@@ -367,9 +377,11 @@ class Engine:
             self._stop, self._stop_reason = stop, reason
 
 
-def _raise_single(error: BaseException | None) -> None:
+def _raise_single(error: BaseException | None, report: Report) -> None:
     """Raise what broke the pipeline, without the groups that task groups wrap around it."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
+    if isinstance(error, Exception) and not isinstance(error, XimilarError):
+        raise BulkAborted(f"{report.summary()}; {error!r}", report) from error
     if error is not None:
         raise error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from ximilar_async.errors import RecordError
+from ximilar_async.errors import ConfigError, RecordError
 
 from ._batching import Batcher
 from ._inflight import InFlight
@@ -84,6 +84,8 @@ class Intake:
             for task in self._ahead:
                 task.cancel()
             raise
+        except ConfigError:
+            raise  # no record can be prepared: the ledger closes what was read
         except Exception:
             await self._finish()
             raise

@@ -8,7 +8,7 @@ from attrs import define, frozen
 
 if TYPE_CHECKING:
     from ximilar_async._encoding import EncodedRecord
-    from ximilar_async._retry import Waits
+    from ximilar_async._retry import Trace, Waits
     from ximilar_async.sources import Entry
 
     from ._reconcile import Verdict
@@ -36,8 +36,10 @@ class Item:
     """Its series of waits, once it failed."""
     guarded: bool = False
     """Whether its `_id` is kept from being under way twice."""
-    in_flight: bool = False
-    """Whether a request with it is under way."""
+    under_way: Trace | None = None
+    """The trace of the request that it is in, from the gate to the answer."""
+    open_then: float = 0.0
+    """Seconds of outages before it first failed."""
     doubt: Verdict | None = None
     """Why only a look into the collection can tell what became of it, once it is so."""
     doubtful: bool = False
@@ -49,6 +51,12 @@ class Item:
         record = entry.record
         id_ = record.get("_id") if isinstance(record, dict) else record
         return cls(seq, entry, id_ if isinstance(id_, str) else None)
+
+    @property
+    def may_be_applied(self) -> bool:
+        """Tell whether a request with it has left without a usable answer so far."""
+        sent = self.under_way is not None and self.under_way.requests > 0
+        return self.doubtful or sent
 
     def prepared(self, encoded: EncodedRecord) -> Item:
         """Note the record's JSON form."""

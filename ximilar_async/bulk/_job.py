@@ -60,6 +60,8 @@ class Job:
                     print(result.id, result.outcome)
             report = await job
         """
+        if self._task is not None and self._task.done():
+            return
         waiting = self._engine.listeners.open_buffer(buffer)
         self._start()
         try:
@@ -107,7 +109,9 @@ class Job:
         self._engine.listeners.close_buffer()
         if error is not None:
             self.stop(f"left by {type(error).__name__}")
-        await asyncio.wait({self._start()})
+            await asyncio.wait({self._start()})
+        else:
+            await self
 
     def _start(self) -> asyncio.Task[Report]:
         if self._task is None:

@@ -105,7 +105,7 @@ class Ledger:
             AccountingError: the outcomes do not sum to the records read.
         """
         for item in list(self._open.values()):
-            if item.in_flight or item.doubtful:
+            if item.may_be_applied:
                 self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}"))
             else:
                 self.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))

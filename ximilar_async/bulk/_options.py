@@ -10,13 +10,14 @@ from attrs import field, frozen, validators
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import MAX_RECORDS
 from ximilar_async.errors import ConfigError
-from ximilar_async.images import ImageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
 
     from attrs import Attribute
+
+    from ximilar_async.images import ImageOptions
 
     from ._journal import Durability
     from ._outcomes import Result
@@ -34,8 +35,10 @@ def _between(least: float, most: float | None = None) -> Callable[..., None]:
     def check(_: object, attribute: Attribute[Any], value: Any) -> None:
         if value is None:
             return
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ConfigError(f"{attribute.name} must be a number, not {value!r}")
+        kinds = (int, float) if attribute.name == "flush_after" else int
+        if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - NaN
+            words = "a number" if attribute.name == "flush_after" else "a whole number"
+            raise ConfigError(f"{attribute.name} must be {words}, not {value!r}")
         if value < least or (most is not None and value > most):
             bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
             raise ConfigError(f"{attribute.name} must be {bounds}, not {value!r}")
@@ -93,10 +96,10 @@ class Options:
     """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
     marker: str = "ximilar_async_run"
     """Field that holds the mark with attribution="exact"."""
-    images: ImageOptions = field(factory=ImageOptions)
-    """How `_file` and `_image` are checked and shrunk."""
+    images: ImageOptions | None = None
+    """How `_file` and `_image` are checked and shrunk; None for the collection's own way."""
     files_root: Path | None = field(default=None, converter=_path)
-    """Folder that `_file` must not leave; None for the file source's own folder."""
+    """Folder that `_file` must not leave; None for the collection's, else the source's own."""
     on_result: Callable[[Result], object] | None = None
     """Called for every record as it is decided, on the event loop."""
     progress: Callable[[Report], object] | None = None

@@ -152,7 +152,7 @@ def _skip_verdict(skip: Skipped, *, doubtful: bool) -> Verdict:
     if skip.code == _NOT_FOUND:
         return _missing(skip, doubtful=doubtful)
     reason = skip.text or "skipped by the service without a reason"
-    return Verdict(Outcome.REJECTED, reason, skip.code)
+    return Verdict(None if doubtful else Outcome.REJECTED, reason, skip.code)
 
 
 def _missing(skip: Skipped, *, doubtful: bool) -> Verdict:

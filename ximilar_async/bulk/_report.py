@@ -166,7 +166,8 @@ class Report:
         """Return what the command line exits with: 0 all decided, 1 some rejected or failed, …."""
         if self.stop is not None:
             return _EXIT_CODES.get(self.stop, ExitCode.TROUBLE)
-        return ExitCode.DECIDED if self.ok or self.dry_run else ExitCode.TROUBLE
+        good = self.ok or (self.dry_run and not self.rejected)
+        return ExitCode.DECIDED if good else ExitCode.TROUBLE
 
     def raise_for_failures(self) -> None:
         """Raise if anything is left to do: a record rejected, failed or not attempted.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from attrs import define, field
+import orjson
+from attrs import define, evolve, field
 
-from ximilar_async._config import Retry
 from ximilar_async._endpoints import GET
 from ximilar_async._retry import FailureClass, Trace, classify, waits
 from ximilar_async.errors import AnswerError, ApiError, CapacityError, NotFoundError, XimilarError
@@ -14,26 +14,30 @@ from ximilar_async.errors import AnswerError, ApiError, CapacityError, NotFoundE
 from ._breaker import Breaker
 from ._item import Batch
 from ._outcomes import Outcome
-from ._prepare import no_mark
 from ._reconcile import Verdict
 from ._report import Stop
 from ._schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from ximilar_async._collection import Collection
+    from ximilar_async._config import Retry
+    from ximilar_async._endpoints import Endpoint
 
     from ._item import Item, LookUp
     from ._ledger import Ledger
     from ._operations import Operation
-    from ._prepare import Mark
     from ._reconcile import Reconciled
 
 _FATAL: Final[Mapping[FailureClass, Stop]] = {
     FailureClass.AUTH: Stop.AUTH,
     FailureClass.CONFIGURATION: Stop.CONFIGURATION,
 }
+
+_FREE: Final = frozenset({FailureClass.NOT_SENT, FailureClass.THROTTLED})
+"""Failures that say nothing about a record: they cost time, and no attempt."""
 
 _NOT_FOUND: Final = 404
 _FULL: Final = 412
@@ -43,8 +47,6 @@ _POISON: Final = 2
 
 _CHANCE: Final = 0.02
 """Probability below which so many failures of one batch are no bad luck."""
-
-_ONCE: Final = Retry(attempts=1)
 
 
 @define(eq=False)
@@ -66,12 +68,12 @@ class Sender:
     retry: Retry
     clock: Callable[[], float]
     on_stop: Callable[[Stop, str], None]
-    mark: Mark = field(default=no_mark, init=False)
-    """The fields that are added to each record."""
     schedule: Schedule = field(factory=Schedule, init=False)
     """Batches to be sent again."""
     doubts: list[Item] = field(factory=list, init=False)
     """Records that only a look into the collection can tell about."""
+    doubted_at: float = field(default=0.0, init=False)
+    """Since when the first of them waits."""
     breaker: Breaker = field(init=False)
     requests: int = field(default=0, init=False)
     retries: int = field(default=0, init=False)
@@ -85,7 +87,7 @@ class Sender:
         retry = self.retry
         # With the usual settings probes come after 1, 2, 4 … 60 seconds.
         self.breaker = Breaker(first=2 * retry.base, last=3 * retry.cap)
-        self._once = self.collection.with_options(retry=_ONCE)
+        self._once = self.collection.with_options(retry=evolve(retry, attempts=1))
 
     def outage(self, now: float) -> str:
         """Say since when the service does not answer, and why; empty while it does."""
@@ -97,7 +99,7 @@ class Sender:
         trace = Trace()
         again = batch.items[0].failed_at is not None
         for item in batch.items:
-            item.in_flight = True
+            item.under_way = trace
         try:
             raw = (await self._call(batch, trace)).raw
         except AnswerError as error:
@@ -127,7 +129,7 @@ class Sender:
         self._answered += 1
         self.breaker.succeeded(self.clock())
         for item in batch.items:
-            item.in_flight = False
+            item.under_way = None
 
     def _reconcile(self, items: Sequence[Item], raw: object) -> Reconciled:
         ids = [item.id or "" for item in items]
@@ -148,6 +150,8 @@ class Sender:
     def _doubt(self, item: Item, verdict: Verdict) -> None:
         item.doubtful = True
         item.doubt = verdict
+        if not self.doubts:
+            self.doubted_at = self.clock()
         self.doubts.append(item)
 
     async def look_up(self, work: LookUp) -> None:
@@ -157,24 +161,35 @@ class Sender:
         try:
             answer = await self.collection.call(GET, fields, trace=trace)
         except XimilarError as error:
+            none_there = self._knows_none(error, GET)
+            absent = {item.id for item in work.items} if none_there else set()
             for item in work.items:
-                self.ledger.settle(item, unconfirmed(item, f"the look-up failed: {error}"))
+                verdict = self._attribute(item, {}, absent)
+                failed = unconfirmed(item, f"the look-up failed: {error}")
+                self.ledger.settle(item, verdict if none_there else failed)
             return
         finally:
             self.requests += trace.requests
             self.retries += trace.retries
-        stored = {record.get("_id"): record for record in answer.records}
+        stored = {_id_of(record): record for record in answer.records}
+        absent = {skip.id for skip in answer.skipped if skip.code == _NOT_FOUND}
         for item in work.items:
-            record = item.entry.record if isinstance(item.entry.record, dict) else {}
-            sent = {**record, **self.mark(item.seq)}
-            doubt = item.doubt or Verdict(None)
-            self.ledger.settle(item, self.operation.attribute(sent, stored.get(item.id), doubt))
+            self.ledger.settle(item, self._attribute(item, stored, absent))
+
+    def _attribute(
+        self, item: Item, stored: Mapping[str | None, Any], absent: AbstractSet[str | None]
+    ) -> Verdict:
+        """Return the verdict on a record in doubt; what no list mentions stays unconfirmed."""
+        if item.id not in stored and item.id not in absent:
+            return unconfirmed(item, "the look-up does not mention it")
+        sent = {} if item.encoded is None else orjson.loads(item.encoded.wire)
+        return self.operation.attribute(sent, stored.get(item.id), item.doubt or Verdict(None))
 
     # --- what failures mean ---------------------------------------------------------------------
 
     def _refused(self, batch: Batch, error: XimilarError) -> None:
         failure = classify(error)
-        if self._knows_none(error):
+        if self._knows_none(error, self.operation.endpoint):
             self._answer(batch)
             self._decide(batch.items, self._reconcile(batch.items, error.raw))
         elif failure is FailureClass.RECORD_FAULT:
@@ -188,9 +203,10 @@ class Sender:
         else:
             self._unanswered(batch, error)
 
-    def _knows_none(self, error: XimilarError) -> TypeGuard[NotFoundError]:
+    @staticmethod
+    def _knows_none(error: XimilarError, endpoint: Endpoint[Any]) -> TypeGuard[NotFoundError]:
         """Tell a 404 about the records ("none of the requested records were found") from others."""
-        of_records = _NOT_FOUND in self.operation.endpoint.answer_codes
+        of_records = _NOT_FOUND in endpoint.answer_codes
         raw = error.raw if isinstance(error, NotFoundError) and of_records else None
         return isinstance(raw, dict) and isinstance(raw.get("status"), dict)
 
@@ -219,12 +235,12 @@ class Sender:
         self._failed += 1
         if failure is FailureClass.THROTTLED:
             self.breaker.succeeded(now)
-        else:
+        elif not batch.isolated:  # a record that breaks its request is no outage
             self.breaker.failed(now)
         for item in batch.items:
             self._note_failure(item, error, now)
             # In an outage records wait for the service, they do not use up their attempts.
-            item.attempts += 0 if outage or failure is FailureClass.NOT_SENT else 1
+            item.attempts += 0 if outage or failure in _FREE else 1
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         # A batch that is being bisected is given up record by record, never as a whole.
@@ -236,13 +252,17 @@ class Sender:
             self._again(Batch(tuple(rest), batch.isolated), error, failure, now)
 
     def _note_failure(self, item: Item, error: XimilarError, now: float) -> None:
-        item.in_flight = False
+        item.under_way = None
         item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
         if item.failed_at is None:
             item.failed_at, item.answered_then = now, self._answered
+            item.open_then = self.breaker.open_seconds
 
     def _is_over(self, item: Item, now: float) -> bool:
-        late = now - (item.failed_at or now) > self.retry.deadline and not self.breaker.is_open
+        # Time in which nothing could succeed does not count.
+        outages = self.breaker.open_seconds - item.open_then
+        passed = now - (item.failed_at or now) - outages
+        late = passed > self.retry.deadline and not self.breaker.is_open
         return item.attempts >= self.retry.attempts or late
 
     def _again(self, batch: Batch, error: XimilarError, failure: FailureClass, now: float) -> None:
@@ -269,7 +289,7 @@ class Sender:
         """Settle what will not be sent again; what may have been applied is looked up."""
         code = error.code if isinstance(error, ApiError) else None
         for item in items:
-            item.in_flight = False
+            item.under_way = None
             item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
             if item.doubtful:
                 self._doubt(item, Verdict(None, str(error), code))
@@ -291,3 +311,8 @@ def unconfirmed(item: Item, why: str) -> Verdict:
 def _is_full(raw: object) -> bool:
     status = raw.get("status") if isinstance(raw, dict) else None
     return isinstance(status, dict) and status.get("code") == _FULL
+
+
+def _id_of(record: Mapping[str, Any]) -> str | None:
+    id_ = record.get("_id")
+    return str(id_) if isinstance(id_, (str, int)) else None

@@ -6,13 +6,15 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any, Final
+
+from ximilar_async.errors import SourceError
 
 from ._base import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
@@ -68,8 +70,13 @@ class AsyncIterableSource(_InMemory):
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Yield each record as it comes."""
-        async for record in self._records:
-            yield self._entries([record])
+        records = aiter(self._records)
+        try:
+            async for record in records:
+                yield self._entries([record])
+        finally:
+            if isinstance(records, AsyncGenerator):
+                await records.aclose()
 
 
 class IterableSource(_InMemory):
@@ -132,6 +139,8 @@ class _Pump:
                 self._draw(records, drawn)
             except Exception as raised:  # noqa: BLE001 - it goes to whoever reads the source
                 error = raised
+            except BaseException as raised:  # noqa: BLE001 - nobody else would hear of it
+                error = SourceError(f"the iterable raised {raised!r}")
             if drawn or error is None:
                 _settle(wish, drawn)
                 wish = None if error is None else self._requests.get()  # what was drawn comes first

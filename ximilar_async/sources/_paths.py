@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,8 @@ from ._base import Entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
+
+    from aiofiles.threadpool.binary import AsyncBufferedReader
 
     from ._base import Chunk
 
@@ -86,7 +90,7 @@ class JsonlSource:
             SourceError: the file cannot be read.
         """
         try:
-            file = await aiofiles.open(self._path, "rb")
+            file = await _open(self._path)
             try:
                 self.size = os.fstat(file.fileno()).st_size or None
                 while piece := await file.read(PIECE):
@@ -108,6 +112,25 @@ class JsonlSource:
             self.position = before + len(piece) * (start + len(part)) // len(chunk)
             yield part
         self.position = before + len(piece)
+
+
+async def _open(path: Path) -> AsyncBufferedReader:
+    """Open a file; one that is opened while the run is cancelled is closed again."""
+
+    async def opened() -> AsyncBufferedReader:
+        return await aiofiles.open(path, "rb")
+
+    opening = asyncio.ensure_future(opened())
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[AsyncBufferedReader]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().raw.close()
 
 
 class LineSplitter:
@@ -165,12 +188,18 @@ class LineSplitter:
         return [_parse(line, where)] if line.strip() else []
 
 
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_NOT_A_NUMBER: Final = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\s*[,}\]]")
+
+
 def _parse(line: bytes, where: str) -> Entry:
     try:
-        return Entry(where, orjson.loads(line))
-    except orjson.JSONDecodeError as error:
+        # orjson would turn integers beyond 64 bits into floats: keep them, to be refused by name.
+        record = json.loads(line) if _LONG_NUMBER.search(line) else orjson.loads(line)
+        return Entry(where, record)
+    except json.JSONDecodeError as error:
         fault = f"is not JSON at character {error.colno}: {error.msg}"
-    if b"NaN" in line or b"Infinity" in line:
+    if _NOT_A_NUMBER.search(line):
         fault = "holds NaN or Infinity, which JSON does not have; leave the field out"
     return Entry(where, fault=fault)
 
