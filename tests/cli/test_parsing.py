@@ -16,6 +16,7 @@ from ximilar_async.cli.commands import as_command
 from ximilar_async.cli.failures import UsageError
 from ximilar_async.cli.options import Access, Output, Place, read_concurrency
 from ximilar_async.cli.search import query_record, read_filter
+from ximilar_async.images import ImageOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ def test_the_command_line_keeps_the_defaults_of_bulk() -> None:
     defaults = {param.name: param.default for param in group.commands["insert"].params}
     options = Options()
     assert defaults["batch_size"] == options.batch_size
-    assert defaults["max_side"] == options.images.max_side
+    assert defaults["max_side"] == ImageOptions().max_side
     assert defaults["give_up_after"] == options.retry.deadline
 
 
