@@ -71,7 +71,7 @@ class Job:
             waiting.leave()
 
     def stop(self, reason: str = "asked to stop", *, grace: float | None = None) -> None:
-        """End early: requests under way are finished, records read and not sent are reported.
+        """End early: requests under way or in line are finished, the other records are reported.
 
         Args:
             reason: What the report says.
