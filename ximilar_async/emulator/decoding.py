@@ -112,8 +112,9 @@ def _small(image: Image.Image) -> Image.Image:
         layered = _resized(image.convert("RGBA"), box)
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
-    grey_first = image.convert("L") if image.mode == "F" else image
-    return _resized(grey_first.convert("RGB"), box)
+    if image.mode == "F":
+        image = image.convert("L")
+    return _resized(image if image.mode == "RGB" else image.convert("RGB"), box)
 
 
 def _from_deep(image: Image.Image) -> Image.Image:

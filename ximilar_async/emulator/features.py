@@ -14,6 +14,7 @@ do not begin at zero. All is reckoned in float64, that machines agree.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,7 +35,7 @@ _COLOURS: Final = (4, 6, 6)
 _A_B_SPAN: Final = 60.0
 """The histogram's a and b run from minus this to this."""
 
-FEATURES: Final = _CELLS**2 * _DIRECTIONS + (_LOW**2 - 1) + 3 * _LOW**2 + 4 * 6 * 6 + 3
+FEATURES: Final = _CELLS**2 * _DIRECTIONS + (_LOW**2 - 1) + 3 * _LOW**2 + math.prod(_COLOURS) + 3
 """Numbers that describe an image before the projection."""
 
 _GRADIENTS_WEIGHT, _FREQUENCIES_WEIGHT = 0.5, 0.5
@@ -159,9 +160,11 @@ def _subject(lab: Numbers) -> tuple[Numbers, Numbers]:
     halved = lab[:, ::2, ::2] + lab[:, 1::2, ::2] + lab[:, ::2, 1::2] + lab[:, 1::2, 1::2]
     halved /= 4
     edge = (halved[:, 0], halved[:, -1], halved[:, 1:-1, 0], halved[:, 1:-1, -1])
-    ground = np.median(np.concatenate(edge, axis=1), axis=1)
+    ordered = np.sort(np.concatenate(edge, axis=1), axis=1)
+    ground = ordered[:, ordered.shape[1] // 2]
     colours = halved.reshape(3, -1)
-    apart = np.sqrt(np.square(colours - ground[:, None]).sum(axis=0))
+    apart = colours - ground[:, None]
+    apart = np.sqrt(np.einsum("cp,cp->p", apart, apart))
     subject = np.clip((apart - _GROUND) / (_SUBJECT - _GROUND), 0, 1)
     subject /= subject.sum() + _SUBJECT_DAMPING * len(subject)
     return _histogram(colours, subject) * _HISTOGRAM_WEIGHT, (colours @ subject) * _MEAN_WEIGHTS
@@ -170,7 +173,7 @@ def _subject(lab: Numbers) -> tuple[Numbers, Numbers]:
 def _histogram(colours: Numbers, weights: Numbers) -> Numbers:
     light, a, b = colours
     places = (light / 100, a / (2 * _A_B_SPAN) + 0.5, b / (2 * _A_B_SPAN) + 0.5)
-    counts = np.zeros(int(np.prod(_COLOURS)))
+    counts = np.zeros(math.prod(_COLOURS))
     for bin_, share in _shared(places):
         counts += np.bincount(bin_, share * weights, len(counts))
     return _root(counts, _HISTOGRAM_START, 0.5)
