@@ -135,9 +135,16 @@ async def test_a_raising_token_provider_gives_a_report() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"workers": 1.5}, {"batch_size": 2.5}, {"flush_after": float("nan")}]
+    "wrong",
+    [
+        {"workers": 1.5},
+        {"batch_size": 2.5},
+        {"flush_after": float("nan")},
+        {"on_result": 5},
+        {"progress": asyncio.sleep},
+    ],
 )
-def test_numbers_are_checked_where_they_are_given(wrong: dict[str, Any]) -> None:
+def test_options_are_checked_where_they_are_given(wrong: dict[str, Any]) -> None:
     """A wrong option is named before anything is read."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         bulk.Options(**wrong)

@@ -85,7 +85,9 @@ class Intake:
                 task.cancel()
             raise
         except ConfigError:
-            raise  # no record can be prepared: the ledger closes what was read
+            # No record can be prepared; the ledger closes what was read.
+            await asyncio.gather(*self._ahead, return_exceptions=True)
+            raise
         except Exception:
             await self._finish()
             raise

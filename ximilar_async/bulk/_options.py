@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -55,6 +56,18 @@ def _one_of(*values: str) -> Callable[[object, Attribute[Any], Any], None]:
     return check
 
 
+def _plain_call(_: object, attribute: Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    if not callable(value):
+        raise ConfigError(f"{attribute.name} must be a function, not {value!r}")
+    if inspect.iscoroutinefunction(value):
+        raise ConfigError(
+            f"{attribute.name} takes a plain function: nobody would await a coroutine; "
+            "iterate over job.results() to await for each result"
+        )
+
+
 def _path(value: str | PathLike[str] | None) -> Path | None:
     return None if value is None else Path(value)
 
@@ -100,9 +113,9 @@ class Options:
     """How `_file` and `_image` are checked and shrunk; None for the collection's own way."""
     files_root: Path | None = field(default=None, converter=_path)
     """Folder that `_file` must not leave; None for the collection's, else the source's own."""
-    on_result: Callable[[Result], object] | None = None
+    on_result: Callable[[Result], object] | None = field(default=None, validator=_plain_call)
     """Called for every record as it is decided, on the event loop."""
-    progress: Callable[[Report], object] | None = None
+    progress: Callable[[Report], object] | None = field(default=None, validator=_plain_call)
     """Called a few times a second with the state so far, and at the end."""
     dry_run: bool = False
     """Read, check and prepare everything, and send nothing."""
