@@ -71,11 +71,12 @@ class Matrix:
     def take_columns(self, rows: Rows, columns: Rows) -> Floats:
         """Copy some columns of rows out: shape (rows, columns)."""
         taken = np.empty((len(rows), len(columns)), np.float32)
+        first = columns < self.prefix
         for block, here, places in _by_block(rows):
-            for place, column in enumerate(columns.tolist()):
-                tail = column - self.prefix
-                source = self._heads[block][:, column] if tail < 0 else self._tails[block][:, tail]
-                taken[here, place] = source[places]
+            part = np.empty((len(places), len(columns)), np.float32)
+            part[:, first] = self._heads[block][places][:, columns[first]]
+            part[:, ~first] = self._tails[block][places][:, columns[~first] - self.prefix]
+            taken[here] = part
         return taken
 
     def heads(self, start: int, stop: int) -> Iterator[tuple[int, Floats]]:
