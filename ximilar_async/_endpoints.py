@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ._models import (
     Account,
@@ -71,17 +71,7 @@ INSERT: Final = Endpoint(
     needs_id=True,
     needs_image=True,
 )
-NEAR_DUPS_INSERT: Final = Endpoint(
-    "nearDupsInsert",
-    RecordsAnswer,
-    max_records=MAX_RECORDS,
-    writes=True,
-    answer_codes=_DUPLICATE,
-    needs_lists=False,
-    partial_codes=_FULL,
-    needs_id=True,
-    needs_image=True,
-)
+NEAR_DUPS_INSERT: Final = evolve(INSERT, path="nearDupsInsert")
 DELETE: Final = Endpoint(
     "delete",
     RecordsAnswer,

@@ -88,7 +88,3 @@ class Breaker:
         elif not self.is_open and self._in_row >= self.failures:
             self.opened_at = now
             self._probe_at = now + self._delay
-
-    def dropped(self) -> None:
-        """Note that a request which was let pass was never sent."""
-        self._probing = False

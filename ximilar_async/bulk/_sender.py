@@ -161,12 +161,7 @@ class Sender:
         try:
             answer = await self.collection.call(GET, fields, trace=trace)
         except XimilarError as error:
-            none_there = self._knows_none(error, GET)
-            absent = {item.id for item in work.items} if none_there else set()
-            for item in work.items:
-                verdict = self._attribute(item, {}, absent)
-                failed = unconfirmed(item, f"the look-up failed: {error}")
-                self.ledger.settle(item, verdict if none_there else failed)
+            self._not_found(work, error)
             return
         finally:
             self.requests += trace.requests
@@ -175,6 +170,14 @@ class Sender:
         absent = {skip.id for skip in answer.skipped if skip.code == _NOT_FOUND}
         for item in work.items:
             self.ledger.settle(item, self._attribute(item, stored, absent))
+
+    def _not_found(self, work: LookUp, error: XimilarError) -> None:
+        """Settle records whose look-up was no answer, or a 404 about all of them."""
+        none_there = self._knows_none(error, GET)
+        absent = {item.id for item in work.items}
+        for item in work.items:
+            failed = unconfirmed(item, f"the look-up failed: {error}")
+            self.ledger.settle(item, self._attribute(item, {}, absent) if none_there else failed)
 
     def _attribute(
         self, item: Item, stored: Mapping[str | None, Any], absent: AbstractSet[str | None]
@@ -235,12 +238,14 @@ class Sender:
         self._failed += 1
         if failure is FailureClass.THROTTLED:
             self.breaker.succeeded(now)
-        elif not batch.isolated:  # a record that breaks its request is no outage
+        elif outage or not batch.isolated:
+            # A record that breaks its request is no outage; in one, it may have been the probe.
             self.breaker.failed(now)
         for item in batch.items:
             self._note_failure(item, error, now)
             # In an outage records wait for the service, they do not use up their attempts.
-            item.attempts += 0 if outage or failure in _FREE else 1
+            patient = outage and not batch.isolated
+            item.attempts += 0 if patient or failure in _FREE else 1
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         # A batch that is being bisected is given up record by record, never as a whole.
