@@ -19,10 +19,14 @@ except ImportError as missing:
         f"the emulator needs {missing.name}: pip install 'ximilar-async[emulator]'"
     ) from None
 
+from ximilar_async._protocol import Request, Response
+
+from . import faults
 from .descriptor import Extractor, ImageRefused, VisualDescriptor
 from .emulator import Emulator
 from .errors import EmulatorError
-from .faults import Fault, FaultPlan
+from .fault_file import load_faults
+from .faults import Fault, FaultPlan, Faults, Rule
 from .transport import EmulatorTransport
 
 __all__ = [
@@ -32,6 +36,12 @@ __all__ = [
     "Extractor",
     "Fault",
     "FaultPlan",
+    "Faults",
     "ImageRefused",
+    "Request",
+    "Response",
+    "Rule",
     "VisualDescriptor",
+    "faults",
+    "load_faults",
 ]

@@ -63,8 +63,9 @@ class Emulator:
         rate_limit: Requests per second (in any window of a second), beyond which the answer is 429
             with Retry-After; None: any.
         capacity: Most records in a collection, beyond which the answer is 412; None: any number.
-        faults: Decides about each request whether it fails and how: gets the request and its number
-            (from 1), returns a `Fault`, or None for none.
+        faults: Decides about each request whether it fails and how: `Faults(…)` made of the
+            scenarios in `faults`, or a function that gets the request and its number (from 1) and
+            returns a `Fault`, or None for none.
         files_root: The folder below which `_file` in a record may be read; None reads no files.
         url_allow: The origins that `url_images="fetch"` fetches from, as
             "https://images.example.com".

@@ -91,10 +91,10 @@ class Server:
         url = f"{request.scheme}://{request.host}{request.raw_path}"
         try:
             return _to_wire(await self.service.handle(Request(request.method, url, headers, body)))
-        except (Disconnect, ConnectionError):
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+        except Disconnect as cut:
+            return await _cut_off(request, cut.begun)
+        except ConnectionError:
+            return await _cut_off(request, None)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read the body.
@@ -125,6 +125,19 @@ def _to_wire(response: Response, *, close: bool = False) -> web.Response:
     wire = web.Response(status=response.status, body=response.body, headers=dict(response.headers))
     if close:
         wire.force_close()
+    return wire
+
+
+async def _cut_off(request: web.BaseRequest, begun: Response | None) -> web.StreamResponse:
+    """Cut the connection: in the middle of an answer's body, or before its first byte."""
+    wire = web.StreamResponse()
+    if begun is not None:
+        wire = web.StreamResponse(status=begun.status, headers=dict(begun.headers))
+        wire.content_length = len(begun.body) + 1
+        await wire.prepare(request)
+        await wire.write(begun.body[: len(begun.body) // 2])
+    if request.transport is not None:
+        request.transport.abort()
     return wire
 
 

@@ -15,7 +15,7 @@ from attrs import define, field
 from ximilar_async._protocol import Response
 
 from .errors import EmulatorError, Refusal
-from .faults import Disconnect, Fault
+from .faults import Fault
 from .job import Job
 from .lanes import Lanes
 from .routing import find_route
@@ -72,7 +72,7 @@ class Service:
         """Answer one request; what goes wrong inside becomes an answer too.
 
         Raises:
-            Disconnect: a planned fault cuts the connection.
+            Disconnect: a planned fault cuts the connection, before or within the answer.
             ConnectionError: the emulator is closed.
         """
         if asyncio.get_running_loop() is not self._loop:
@@ -87,9 +87,7 @@ class Service:
         delay = self.settings.latency + fault.delay
         if delay:
             await asyncio.sleep(delay)
-        if fault.disconnect:
-            raise Disconnect
-        return fault.answer or response or refused(Refusal(_BROKEN, "a planned fault"))
+        return fault.outcome(response or refused(Refusal(_BROKEN, "a planned fault")))
 
     async def aclose(self) -> None:
         """Finish what is under way and close the collections; may be called twice."""
