@@ -46,7 +46,8 @@ class ScriptedService:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.under_way = 0
         self.most_under_way = 0
-        self._treatments = {
+        self._treatments: dict[str, Callable[[dict[str, Any]], Response]] = {
+            "ping": lambda _: answer(200),
             "insert": self._insert,
             "nearDupsInsert": self._insert,
             "get": self._get,

@@ -40,10 +40,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_session": VALUES
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_transport"},
     "images": frozenset({"errors"}),
-    "_collection": VALUES | {"_encoding", "_retry", "_protocol", "_session", "images"},
+    "_collection": VALUES
+    | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
-    "bulk": VALUES | {"_encoding", "_retry", "_protocol", "_collection", "images", "sources"},
+    "bulk": VALUES
+    | {"_encoding", "_retry", "_concurrency", "_protocol", "_collection", "images", "sources"},
     "demo": frozenset({"errors"}),
     "emulator": frozenset({"_endpoints", "_protocol", "_version"}),
 }

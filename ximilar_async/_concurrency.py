@@ -201,3 +201,25 @@ class Adaptive:
     def _begin_turn(self, until: float) -> None:
         self._turn_ends = until
         self._seconds, self._answers, self._pushed_back, self._reached = 0.0, 0, 0, False
+
+
+@frozen(kw_only=True)
+class GateStatistics:
+    """What a gate does now, and what requests have waited for so far."""
+
+    limit: int
+    """Requests that may be under way."""
+    under_way: int
+    """Requests that were let through and have not left."""
+    waiting: int
+    """Requests that wait to be let through."""
+    held_for: float
+    """Seconds until the gate opens again; 0 while it is open."""
+    waited_for_slot: float
+    """Seconds, summed over all requests, for others to end."""
+    waited_for_rate: float
+    """Seconds, summed likewise, for the rate."""
+    waited_for_hold: float
+    """Seconds, summed likewise, for the end of a pause that the service asked for."""
+    held: float
+    """Seconds that the gate was closed by such pauses in all, the present one so far included."""

@@ -7,9 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
-from attrs import define, field, frozen
+from attrs import define, field
 
-from ._concurrency import CEILING, Adaptive, Fixed
+from ._concurrency import CEILING, Adaptive, Fixed, GateStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,26 +44,6 @@ def burst(rate: float) -> int:
         (1, 5, 10)
     """
     return max(1, min(10, int(rate / 10)))
-
-
-@frozen(kw_only=True)
-class GateStatistics:
-    """What a gate does now, and what requests have waited for so far."""
-
-    limit: int
-    """Requests that may be under way."""
-    under_way: int
-    """Requests that were let through and have not left."""
-    waiting: int
-    """Requests that wait to be let through."""
-    held_until: float | None
-    """When the gate opens again, by the gate's clock in seconds; None while it is open."""
-    waited_for_slot: float
-    """Seconds, summed over all requests, for others to end."""
-    waited_for_rate: float
-    """Seconds, summed likewise, for the rate."""
-    waited_for_hold: float
-    """Seconds, summed likewise, for the end of a pause that the service asked for."""
 
 
 @define
@@ -121,6 +101,7 @@ class Gate:
         self._clock = clock
         self._sleep = sleep
         self._open_at = 0.0
+        self._holds = 0.0  # seconds of all holds, the present one to its end
         self._taken = 0  # slots
         self._pacing = 0  # requests that have a slot and wait for the rate
         self._line: deque[asyncio.Future[None]] = deque()  # requests that wait for a slot
@@ -165,7 +146,9 @@ class Gate:
     def hold(self, seconds: float) -> None:
         """Keep everybody back for that long: the service asked for it."""
         self._add_waits()
+        closed_until = max(self._open_at, self._clock())
         self._open_at = max(self._open_at, self._clock() + seconds)
+        self._holds += max(0.0, self._open_at - closed_until)
         self._set_alarm()
 
     @property
@@ -268,10 +251,11 @@ class Gate:
             limit=self._concurrency.limit,
             under_way=self._taken - self._pacing,
             waiting=len(self._line) + self._pacing,
-            held_until=self._open_at if self.held else None,
+            held_for=self.held,
             waited_for_slot=waits.slot,
             waited_for_rate=waits.rate,
             waited_for_hold=waits.hold,
+            held=self._holds - self.held,
         )
 
 

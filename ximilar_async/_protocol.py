@@ -139,8 +139,9 @@ def _check_fields(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> None:
     for name in ("records", "query_records"):
         if name in body:
             check_records(endpoint, name, body[name])
-    if "query_record" in body:
-        _check_query(endpoint, body["query_record"], "query_record")
+    query = body.get("query_record")
+    if "query_record" in body and not isinstance(query, EncodedRecord):
+        check_query(endpoint, query, "query_record")
 
 
 def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) -> None:
@@ -171,7 +172,7 @@ def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) ->
         if endpoint.needs_id:
             check_record(record, where, needs_image=endpoint.needs_image)
         else:
-            _check_query(endpoint, record, where)
+            check_query(endpoint, record, where)
 
 
 def check_record(record: object, where: str = "the record", *, needs_image: bool) -> None:
@@ -201,7 +202,17 @@ def check_record(record: object, where: str = "the record", *, needs_image: bool
         )
 
 
-def _check_query(endpoint: Endpoint[Any], record: object, where: str) -> None:
+def check_query(endpoint: Endpoint[Any], record: object, where: str) -> None:
+    """Check that a query has an `_id` or an image.
+
+    Args:
+        endpoint: The method.
+        record: The query.
+        where: How a message calls it.
+
+    Raises:
+        RecordError: it has neither; the message says so.
+    """
     if not isinstance(record, dict):
         raise RecordError(
             f"{endpoint.path}: {where} is {type(record).__name__}, not a JSON object (dict)"

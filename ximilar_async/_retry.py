@@ -89,6 +89,8 @@ class Trace:
     """Requests that were handed to the transport."""
     doubtful: bool = False
     """Whether one of them may have been applied without a usable answer."""
+    sent_at: float | None = None
+    """When the last of them was sent, in seconds of the session's clock."""
     network: float = 0.0
     """Seconds between sending and answer, over all attempts."""
     waited: float = 0.0

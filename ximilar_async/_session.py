@@ -23,9 +23,9 @@ from .errors import AuthError, ConfigError, XimilarError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from ._concurrency import GateStatistics
     from ._config import Config, Retry, Secret, Target
     from ._endpoints import Endpoint
-    from ._gate import GateStatistics
     from ._protocol import Request, Response
     from ._transport import Transport
 
@@ -142,7 +142,7 @@ class Session:
             call.give_up_at = sent + call.retry.deadline
         try:
             self._check_open()
-            response = await self._send(call)
+            response = await self._send(call, sent)
             ended = self.clock()
             answer = _read(call, response)
             signal = Signal.ANSWERED
@@ -159,8 +159,9 @@ class Session:
         self._budget.succeed(retried=call.paid)
         return answer
 
-    async def _send(self, call: _Call[A]) -> Response:
+    async def _send(self, call: _Call[A], sent: float) -> Response:
         call.trace.requests += 1
+        call.trace.sent_at = sent
         try:
             return await self.transport.send(call.request)
         except OSError as error:

@@ -13,6 +13,7 @@ from ximilar_async.images import needs_preparing, prepare_records
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ximilar_async._concurrency import GateStatistics
     from ximilar_async._config import Retry, Target
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
@@ -82,6 +83,15 @@ class CollectionBase:
     def slots(self) -> int:
         """Return how many requests the client lets run at once."""
         return self._session.slots
+
+    def statistics(self) -> GateStatistics:
+        """Return what the client's gate does now and what its requests have waited for so far.
+
+        Example:
+            gate = shoes.statistics()
+            print(gate.under_way, gate.waiting, gate.held_for)
+        """
+        return self._session.statistics()
 
     def with_options(
         self,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
@@ -21,21 +20,23 @@ from attrs import define, evolve, field
 from ximilar_async.errors import BulkAborted, ConfigError, SourceError, XimilarError
 
 from ._books import Books
+from ._dispatch import Dispatcher, Ending
+from ._doubts import Doubts
+from ._health import Health
 from ._intake import Intake
-from ._item import Batch, LookUp
+from ._item import Batch
 from ._ledger import Ledger
 from ._listeners import Listeners
 from ._outcomes import Outcome
 from ._prepare import Preparer, run_mark
-from ._reconcile import Verdict
 from ._report import Report, Stop
-from ._sender import Sender, unconfirmed
+from ._schedule import Schedule
+from ._sender import Sender
 from ._verify import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ximilar_async._collection import Collection
+    from ximilar_async._concurrency import GateStatistics
     from ximilar_async.sources import Source
 
     from ._item import Item, Work
@@ -45,14 +46,8 @@ if TYPE_CHECKING:
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two calls of `progress`."""
 
-_LOOK_UP: Final = 10
-"""Records in doubt that are looked up at once ("max 10 records per request")."""
-
-_QUIET: Final = 0.25
-"""Longest time between two looks of the scheduler, in seconds."""
-
-_KEEPS_DOUBTS: Final = frozenset({Stop.ASKED, Stop.CAPACITY, Stop.CALLBACK, Stop.JOURNAL})
-"""Stops after which the service can still be asked what became of records in doubt."""
+_GENTLE: Final = frozenset({None, Stop.ASKED, Stop.DEADLINE})
+"""Ends that return a report; all others raise `BulkAborted`."""
 
 
 @define(eq=False)
@@ -72,57 +67,78 @@ class Engine:
     options: Options
     listeners: Listeners = field(init=False)
     """Who is told what."""
+    _health: Health = field(init=False)
     _books: Books = field(init=False)
     _ledger: Ledger = field(init=False)
+    _doubts: Doubts = field(init=False)
     _sender: Sender = field(init=False)
     _intake: Intake = field(init=False)
+    _dispatcher: Dispatcher = field(init=False)
+    _schedule: Schedule = field(factory=Schedule, init=False)
+    _ending: Ending = field(factory=Ending, init=False)
     _queue: asyncio.Queue[Work | None] = field(init=False)
-    _wake: asyncio.Event = field(factory=asyncio.Event, init=False)
     _reader: asyncio.Task[None] | None = field(default=None, init=False)
+    _running: asyncio.Task[None] | None = field(default=None, init=False)
     _started: float = field(factory=time.monotonic, init=False)
     _ended: float | None = field(default=None, init=False)
-    _stop: Stop | None = field(default=None, init=False)
-    _stop_reason: str = field(default="", init=False)
-    _halted: bool = field(default=False, init=False)
-    _busy: int = field(default=0, init=False)
-    _running: asyncio.Task[None] | None = field(default=None, init=False)
+    _gate_before: GateStatistics | None = field(default=None, init=False)
     _cause: Exception | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        options = self.options
-        self.listeners = Listeners(options.on_result, options.progress, self.halt)
-        self._books = Books(options, self.halt)
-        self._ledger = Ledger(self.listeners, self._books, self._on_settled)
+        options, collection, halt = self.options, self.collection, self.halt
+        retry = options.retry
+        self._health = Health(retry, time.monotonic)
+        self.listeners = Listeners(options.on_result, options.progress, halt)
+        self._books = Books(options, halt)
+        ledger = self._ledger = Ledger(self.listeners, self._books, self._on_settled)
         self._queue = asyncio.Queue(self.workers)
+        health, schedule, attribute = self._health, self._schedule, self.operation.attribute
+        self._doubts = Doubts(collection, ledger, health, retry, schedule, attribute, halt)
         self._sender = Sender(
-            self.operation,
-            self.collection,
-            self._ledger,
-            options.retry,
-            time.monotonic,
-            self.halt,
-        )
-        preparer = Preparer(
-            options.images or self.collection.images,
-            options.files_root or self.collection.files_root or self.source.files_root,
-            self.operation,
-            options.max_batch_bytes,
+            self.operation, collection, ledger, health, self._doubts, schedule, retry, halt
         )
         self._intake = Intake(
             self.source,
             options,
-            preparer,
-            self._ledger,
+            self._preparer(),
+            ledger,
             self._books,
             self._queue,
-            time.monotonic,
+            health,
             self.listeners.wait_for_room,
+        )
+        self._dispatcher = Dispatcher(
+            options,
+            self._queue,
+            self._intake,
+            self._sender,
+            self._doubts,
+            schedule,
+            ledger,
+            self._books,
+            self.listeners,
+            health,
+            self._ending,
+        )
+
+    def _preparer(self) -> Preparer:
+        options, collection = self.options, self.collection
+        return Preparer(
+            options.images or collection.images,
+            options.files_root or collection.files_root or self.source.files_root,
+            self.operation,
+            options.max_batch_bytes,
+            None if options.fields is None else frozenset(options.fields),
         )
 
     @property
     def workers(self) -> int:
         """Return how many batches may be under way at once."""
+        if self.options.near_dup_order == "strict" and self.operation.finds_near_dups:
+            return 1
         return self.options.workers or self.collection.slots
+
+    # --- the life of a run ----------------------------------------------------------------------
 
     async def run(self) -> Report:
         """Treat every record of the source and return the report.
@@ -136,6 +152,7 @@ class Engine:
             self.listeners.end()
             raise
         self._started = time.monotonic()
+        self._gate_before = self.collection.statistics()
         self._running = asyncio.create_task(self._pipeline())
         try:
             await asyncio.wait({self._running})
@@ -148,7 +165,7 @@ class Engine:
         report = self.report()
         if not self._running.cancelled():
             _raise_single(self._running.exception(), report)
-        if self._stop not in (None, Stop.ASKED):
+        if self._ending.stop not in _GENTLE:
             raise BulkAborted(report.summary(), report) from self._cause or self.listeners.failure
         return report
 
@@ -164,52 +181,8 @@ class Engine:
         self._ledger.take_over(self._books.counts)
         if options.attribution == "exact" and self.operation.success is Outcome.INSERTED:
             mark = run_mark(options.marker, self._books.run)
-            rule = marked(options.marker)
-            self._sender.operation = evolve(self.operation, attribute=rule)
+            self._doubts.attribute = marked(options.marker)
             self._intake.preparer = evolve(self._intake.preparer, mark=mark)
-
-    async def _end(self) -> None:
-        """Close ledger and books, and tell for the last time."""
-        self._ledger.close(self._stop_reason or "the run was cancelled")
-        self._ended = time.monotonic()
-        good = self._running is not None and not self._running.cancelled() and not self._cause
-        await self._books.close(self.report() if good and self._stop is not Stop.JOURNAL else None)
-        self.listeners.tell_progress(self.report)
-        self.listeners.end()
-
-    def abort(self, reason: str) -> None:
-        """End the run at once: requests under way are cancelled, and count as unconfirmed."""
-        self.halt(Stop.ASKED, reason)
-        if self._running is not None:
-            self._running.cancel()
-
-    def halt(self, stop: Stop, reason: str) -> None:
-        """End the run early: what is under way is finished, nothing new is sent."""
-        if self._ended is not None:
-            return
-        self._note_stop(stop, reason)
-        self._halted = True
-        self._wake.set()
-        if self._reader is not None:
-            self._reader.cancel()
-
-    def report(self) -> Report:
-        """Return the state of the run as it is now."""
-        ledger, sender = self._ledger, self._sender
-        return Report(
-            operation=self.operation.name,
-            read=ledger.read_in_all,
-            counts=dict(ledger.counts),
-            requests=sender.requests,
-            retries=sender.retries,
-            elapsed=(self._ended or time.monotonic()) - self._started,
-            anomalies=dict(ledger.anomalies),
-            samples={outcome: tuple(kept) for outcome, kept in ledger.samples.items()},
-            outage="" if self._ended else sender.outage(time.monotonic()),
-            stop=self._stop,
-            stop_reason=self._stop_reason,
-            dry_run=self.options.dry_run,
-        )
 
     async def _pipeline(self) -> None:
         async with asyncio.TaskGroup() as helpers:
@@ -217,11 +190,11 @@ class Engine:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self.workers):
-                        group.create_task(self._work())
+                        group.create_task(self._dispatcher.work())
                     self._reader = reader = group.create_task(self._read())
-                    if self._halted:
+                    if self._ending.halted:
                         reader.cancel()
-                    await self._schedule(reader)
+                    await self._dispatcher.schedule_all(reader)
                     for _ in range(self.workers):
                         await self._queue.put(None)
             finally:
@@ -231,150 +204,145 @@ class Engine:
         try:
             await self._intake.read()
         except SourceError as error:
-            self._note_stop(Stop.SOURCE, str(error))
+            self._ending.note(Stop.SOURCE, str(error))
         except ConfigError as error:
             self.halt(Stop.CONFIGURATION, str(error))
         except asyncio.CancelledError:
-            if not self._halted:
+            if not self._ending.halted:
                 self.halt(Stop.SOURCE, f"{self.source.name} was cancelled")
             raise
         except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
             self._cause = error
-            self._note_stop(Stop.SOURCE, f"{self.source.name} raised {error!r}")
+            self._ending.note(Stop.SOURCE, f"{self.source.name} raised {error!r}")
         finally:
-            self._wake.set()
+            self._dispatcher.wake.set()
 
-    # --- the scheduler --------------------------------------------------------------------------
+    async def _end(self) -> None:
+        """Close ledger and books, and tell for the last time."""
+        ending = self._ending
+        self._ledger.close(ending.reason or "the run was cancelled")
+        self._ended = time.monotonic()
+        good = self._running is not None and not self._running.cancelled() and not self._cause
+        await self._books.close(self.report() if good and ending.stop is not Stop.JOURNAL else None)
+        self.listeners.tell_progress(self.report)
+        self.listeners.end()
 
-    async def _schedule(self, reader: asyncio.Task[None]) -> None:
-        """Bring back what is due, look up what is in doubt, and see when everything is decided."""
-        while not self._is_finished(reader):
-            now = time.monotonic()
-            if self._halted:
-                await asyncio.wait({reader})
-                await self._release_all()
-            else:
-                await self._bring_back(self._sender.schedule.due(now))
-                await self._settle_down(reader, now)
-            if not self._is_finished(reader):
-                await self._sleep(self._sender.schedule.wait(now))
+    # --- from outside ---------------------------------------------------------------------------
 
-    def _is_finished(self, reader: asyncio.Task[None]) -> bool:
-        """Tell whether nothing is left to do; after a stop the ledger closes what is open."""
-        if not self._halted:
-            return reader.done() and not self._ledger.open
-        waiting = self._sender.schedule or self._sender.doubts or self._busy
-        return reader.done() and self._queue.empty() and not waiting
+    def abort(self, reason: str) -> None:
+        """End the run at once: requests under way are cancelled, and count as unconfirmed."""
+        self.halt(Stop.ASKED, reason)
+        if self._running is not None:
+            self._running.cancel()
 
-    async def _sleep(self, seconds: float | None) -> None:
-        limit = min(_QUIET, self.options.flush_after, _QUIET if seconds is None else seconds)
-        if limit > 0 and not self._wake.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await self._wake.wait()
-        self._wake.clear()
+    def halt(self, stop: Stop, reason: str) -> None:
+        """End the run early: what has left is waited for, nothing further leaves."""
+        if self._ended is not None:
+            return
+        self._ending.note(stop, reason)
+        self._ending.halted = True
+        self._sender.withdraw()
+        self._dispatcher.wake.set()
+        if self._reader is not None:
+            self._reader.cancel()
 
-    async def _bring_back(self, batches: Sequence[Batch]) -> None:
-        for batch in batches:
-            if batch.isolated:
-                await self._queue.put(batch)
-            else:
-                for item in batch.items:
-                    await self._intake.add(item)
+    def flush(self, up_to: int) -> None:
+        """Send records up to this number without waiting for fuller batches.
 
-    async def _settle_down(self, reader: asyncio.Task[None], now: float) -> None:
-        """Send half-filled batches that nothing will fill, and look up what is left in doubt."""
-        sender = self._sender
-        if reader.done():
-            await self._intake.flush()
-        else:
-            self._intake.flush_old(now)
-        # What is still open then is in doubt, or repeats the id of a record in doubt.
-        under_way = sender.schedule or self._busy or not self._queue.empty()
-        at_end = reader.done() and not under_way
-        old = now - sender.doubted_at >= self.options.flush_after
-        while len(sender.doubts) >= _LOOK_UP or ((at_end or old) and sender.doubts):
-            await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
-            del sender.doubts[:_LOOK_UP]
+        Args:
+            up_to: The last record's number in the source, from 1; it need not be read yet.
+        """
+        self._intake.hurry(up_to)
+        self._dispatcher.wake.set()
 
-    # --- the workers ----------------------------------------------------------------------------
+    def report(self) -> Report:
+        """Return the state of the run as it is now."""
+        ledger, health, ending = self._ledger, self._health, self._ending
+        now = self._ended or time.monotonic()
+        report = Report(
+            operation=self.operation.name,
+            read=ledger.read_in_all,
+            counts=dict(ledger.counts),
+            requests=health.requests,
+            retries=health.retries,
+            elapsed=now - self._started,
+            latency=health.timing.latency.to_dict(),
+            outage_seconds=health.outage_seconds(now),
+            anomalies=dict(ledger.anomalies),
+            samples={outcome: tuple(kept) for outcome, kept in ledger.samples.items()},
+            outage="" if self._ended else health.outage(now),
+            stop=ending.stop,
+            stop_reason=ending.reason,
+            dry_run=self.options.dry_run,
+        )
+        return report if self._gate_before is None else self._with_gate(report, self._gate_before)
 
-    async def _work(self) -> None:
-        while (work := await self._queue.get()) is not None:
-            self._busy += 1
-            try:
-                await self._treat(work)
-            finally:
-                self._busy -= 1
-            self._intake.room.set()
-            sender = self._sender
-            if self._halted or sender.schedule or sender.doubts or not self._ledger.open:
-                self._wake.set()
-            await self.listeners.wait_for_room()
+    def _with_gate(self, report: Report, before: GateStatistics) -> Report:
+        """Add what the client's gate tells of the time since the run began."""
+        gate = self.collection.statistics()
+        held = gate.held - before.held
+        paused = ""
+        if gate.held_for and self._ended is None:
+            paused = f"paused for {gate.held_for:.0f} s: the service asked for it"
+        shares = self._health.timing.shares(before, gate)
+        return evolve(report, bottleneck=shares, held=held, paused=paused)
 
-    async def _treat(self, work: Work) -> None:
-        if isinstance(work, LookUp):
-            await self._sender.look_up(work)
-        elif self.options.dry_run:
-            self._release(work.items, "dry run")
-        elif await self._may_send() and await self._books.before(work.items):
-            await self._sender.attempt(work)
-        else:
-            self._release(work.items, self._stop_reason)
-        await self._books.after()
-
-    async def _may_send(self) -> bool:
-        """Wait while the service is unreachable; False when the run was stopped."""
-        while not self._halted:
-            wait = self._sender.breaker.wait(time.monotonic())
-            if wait == 0:
-                return True
-            await asyncio.sleep(_QUIET if wait is None else min(wait, _QUIET))
-        return False
-
-    def _release(self, items: Sequence[Item], reason: str) -> None:
-        """Settle records that will not be sent, or not again."""
-        for item in items:
-            if not item.doubtful:
-                self._ledger.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
-            elif self._stop in _KEEPS_DOUBTS:
-                item.doubt = item.doubt or Verdict(None, reason)
-                self._sender.doubts.append(item)
-            else:
-                self._ledger.settle(item, unconfirmed(item, reason))
-
-    async def _release_all(self) -> None:
-        """After a stop: settle what waits, look up what is in doubt, wait for what is under way."""
-        sender = self._sender
-        for batch in sender.schedule.clear():
-            self._release(batch.items, self._stop_reason)
-        await self._intake.flush()
-        if self._stop not in _KEEPS_DOUBTS:
-            for item in sender.doubts:
-                self._ledger.settle(item, unconfirmed(item, self._stop_reason))
-            sender.doubts.clear()
-        while sender.doubts:
-            await self._queue.put(LookUp(tuple(sender.doubts[:_LOOK_UP])))
-            del sender.doubts[:_LOOK_UP]
-
-    # --- telling --------------------------------------------------------------------------------
+    # --- what goes on beside --------------------------------------------------------------------
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             self.listeners.tell_progress(self.report)
-            now, opened = time.monotonic(), self._sender.breaker.opened_at
-            if opened is not None and now - opened > self.options.retry.deadline:
-                self.halt(Stop.OUTAGE, self._sender.outage(now))
+            self._check_time(time.monotonic())
 
-    def _on_settled(self, item: Item, _: Outcome) -> None:
-        following = self._intake.in_flight.leave(item)
-        if following is not None:
-            self._sender.schedule.add(time.monotonic(), Batch((following,)))
+    def _check_time(self, now: float) -> None:
+        """End the run when the service has not answered for too long, or its time is over."""
+        patience, opened = self.options.retry.deadline, self._health.breaker.opened_at
+        if opened is not None and now - opened > patience:
+            self.halt(Stop.OUTAGE, self._health.outage(now))
+        sent = self._sender.hangs_since()
+        if sent is not None and now - sent > patience:
+            self.halt(Stop.OUTAGE, f"a request has no answer after {now - sent:.0f} s")
+            self._sender.withdraw(sent_too=True)
+        deadline = self.options.deadline
+        if deadline is not None and now - self._started > deadline:
+            self.halt(Stop.DEADLINE, f"{deadline:g} s have passed (deadline)")
 
-    def _note_stop(self, stop: Stop, reason: str) -> None:
-        if self._stop is None:
-            self._stop, self._stop_reason = stop, reason
+    def _on_settled(self, item: Item, outcome: Outcome) -> None:
+        for following in self._intake.decided(item):
+            self._schedule.add(time.monotonic(), Batch((following,)))
+        if outcome in (Outcome.REJECTED, Outcome.FAILED) and not self._ending.halted:
+            self._check_budget()
+
+    def _check_budget(self) -> None:
+        budget, counts = self.options.error_budget, self._ledger.counts
+        errors = counts[Outcome.REJECTED] + counts[Outcome.FAILED]
+        if budget is not None and is_over_budget(errors, counts.total(), budget):
+            allowed = f"{budget:.0%}" if isinstance(budget, float) else str(budget)
+            told = f"{errors} records were rejected or failed, more than {allowed} (error_budget)"
+            self.halt(Stop.ERRORS, told)
+
+
+def is_over_budget(errors: int, decided: int, budget: int | float) -> bool:  # noqa: PYI041 - 1 is one record, 0.5 is half of them
+    """Tell whether more went wrong than a run may bear.
+
+    Args:
+        errors: Records rejected or failed.
+        decided: Records decided in all.
+        budget: A whole number of records, or a share of them as a float; a share is judged from
+            100 records on.
+
+    Example:
+        >>> is_over_budget(3, 10, 2), is_over_budget(3, 10, 0.05), is_over_budget(6, 100, 0.05)
+        (True, False, True)
+    """
+    if isinstance(budget, float):
+        return decided >= _ENOUGH and errors > budget * decided
+    return errors > budget
+
+
+_ENOUGH: Final = 100
+"""Records that must be decided before a share of errors means anything."""
 
 
 def _raise_single(error: BaseException | None, report: Report) -> None:

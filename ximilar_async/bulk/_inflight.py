@@ -1,4 +1,4 @@
-"""No `_id` is ever under way twice: a repeated one waits for the first to be decided."""
+"""Of records with the same key only one is under way; the others wait for it to be decided."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._item import Item
+
+
+def by_id(item: Item) -> str:
+    """Return the key that keeps an `_id` from being under way twice."""
+    return item.id or ""
 
 
 @define
 class InFlight:
-    """The ids of all records between reading and outcome, and the records that wait for them.
+    """The keys of all records between reading and outcome, and the records that wait for them.
 
     Answers are joined by `_id`, so one id may not be in two requests at once, nor twice in one.
+
+    Args:
+        key: Returns what two records must not share while they are under way.
 
     Example:
         >>> from ximilar_async.bulk._item import Item
@@ -28,28 +38,33 @@ class InFlight:
         True
     """
 
-    _waiting: dict[str, deque[Item] | None] = field(factory=dict)
+    key: Callable[[Item], str] = by_id
+    _held: dict[int, str] = field(factory=dict, init=False)
+    """The key of each record under way, by its number."""
+    _waiting: dict[str, deque[Item] | None] = field(factory=dict, init=False)
 
     def enter(self, item: Item) -> bool:
         """Tell whether the record may go on; if not, it is kept until its turn comes."""
-        id_ = item.id or ""
-        item.guarded = True
-        if id_ not in self._waiting:
-            self._waiting[id_] = None
+        key = self.key(item)
+        if key not in self._waiting:
+            self._waiting[key] = None
+            self._held[item.seq] = key
             return True
-        queue = self._waiting[id_]
+        queue = self._waiting[key]
         if queue is None:
-            queue = self._waiting[id_] = deque()
+            queue = self._waiting[key] = deque()
         queue.append(item)
         return False
 
     def leave(self, item: Item) -> Item | None:
         """Note that a record is decided, and return the one whose turn it is now, if any."""
-        id_ = item.id or ""
-        if not item.guarded:
+        key = self._held.pop(item.seq, None)
+        if key is None:
             return None
-        queue = self._waiting.get(id_)
-        if queue:
-            return queue.popleft()
-        self._waiting.pop(id_, None)
-        return None
+        queue = self._waiting.get(key)
+        if not queue:
+            self._waiting.pop(key, None)
+            return None
+        following = queue.popleft()
+        self._held[following.seq] = key
+        return following

@@ -12,17 +12,19 @@ from attrs import define, field
 from ximilar_async.errors import ConfigError, RecordError
 
 from ._batching import Batcher
+from ._groups import by_field, by_image
 from ._inflight import InFlight
 from ._outcomes import Outcome
 from ._reconcile import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from ximilar_async._encoding import EncodedRecord
     from ximilar_async.sources import Chunk, Source
 
     from ._books import Books
+    from ._health import Health
     from ._item import Batch, Item, Work
     from ._ledger import Ledger
     from ._options import Options
@@ -45,7 +47,7 @@ class Intake:
         ledger: What is told of each record.
         books: What earlier runs decided, and where outcomes are written down.
         queue: Where batches go.
-        clock: Returns monotonic seconds.
+        health: What is told of what the reader waits for.
         wait_for_room: Returns when results may come that only reading has: rejections.
     """
 
@@ -55,17 +57,32 @@ class Intake:
     ledger: Ledger
     books: Books
     queue: asyncio.Queue[Work | None]
-    clock: Callable[[], float]
+    health: Health
     wait_for_room: Callable[[], Awaitable[None]]
-    in_flight: InFlight = field(factory=InFlight, init=False)
+    in_order: bool = field(init=False)
+    """Whether a batch leaves only when all before it are decided."""
     room: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set when something was decided: there may be room to read on."""
+    _guards: list[InFlight] = field(init=False)
+    """What keeps records apart that must not be under way at once; each is passed in turn."""
     _batcher: Batcher = field(init=False)
+    _size: int = field(init=False)
+    _last: Sequence[Item] = field(default=(), init=False)
+    """The records of the last batch that left, where that matters."""
+    _hurry: int = field(default=0, init=False)
     _began: float = field(default=0.0, init=False)
     _ahead: deque[asyncio.Task[_Prepared]] = field(factory=deque, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._batcher = Batcher(self.options.batch_size, self.options.max_batch_bytes)
+        options, operation = self.options, self.preparer.operation
+        self._size = 1 if operation.one_query else options.batch_size
+        self._batcher = Batcher(self._size, options.max_batch_bytes)
+        order = options.near_dup_order if operation.finds_near_dups else "any"
+        self.in_order = order == "strict"
+        self._guards = [] if self.in_order or operation.one_query else [InFlight()]
+        if order == "grouped":
+            name = options.near_dup_group
+            self._guards.append(InFlight(by_image if name is None else by_field(name)))
 
     @property
     def writes(self) -> bool:
@@ -95,13 +112,13 @@ class Intake:
 
     async def _finish(self) -> None:
         while self._ahead:
-            await self._pack(await self._ahead.popleft())
+            await self._pack(await self._next_prepared())
         await self.flush()
 
     async def _read_chunks(self) -> None:
         left = self.options.max_records
         async with aclosing(self.source.chunks()) as chunks:
-            async for chunk in chunks:
+            async for chunk in self._timed(chunks):
                 part = chunk if left is None else chunk[:left]
                 await self._take(part)
                 if left is not None:
@@ -109,8 +126,30 @@ class Intake:
                     if left <= 0:
                         return
 
+    async def _timed(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+        """Yield the chunks, noting when the source is waited for."""
+        timing = self.health.timing
+        while True:
+            timing.reading("source")
+            try:
+                chunk = await anext(chunks, None)
+            finally:
+                timing.reading("")
+            if chunk is None:
+                return
+            yield chunk
+
+    async def _next_prepared(self) -> _Prepared:
+        timing = self.health.timing
+        timing.reading("images")
+        try:
+            return await self._ahead.popleft()
+        finally:
+            timing.reading("")
+
     async def _take(self, chunk: Chunk) -> None:
         """Admit a chunk's records and have them prepared, in order, a batch's worth at a time."""
+        # Single queries are read in tens too: a turn of the reader for each would cost more.
         size = self.options.batch_size
         for start in range(0, len(chunk), size):
             part = self._admit(chunk[start : start + size])
@@ -119,7 +158,7 @@ class Intake:
                 continue
             self._ahead.append(asyncio.create_task(self._prepare(part)))
             if len(self._ahead) > _PREPARED_AHEAD:
-                await self._pack(await self._ahead.popleft())
+                await self._pack(await self._next_prepared())
 
     def _admit(self, entries: Chunk) -> list[Item]:
         """Open the records that no earlier run decided."""
@@ -143,8 +182,10 @@ class Intake:
                 self.ledger.settle(item, Verdict(Outcome.REJECTED, str(encoded)))
                 continue
             self.ledger.prepared(item, encoded)
-            if self.in_flight.enter(item):
+            if self._pass(item):
                 await self.add(item)
+        if self._is_hurried():
+            await self.flush()
         while self.ledger.pending_bytes > self.options.max_pending_bytes:
             await self.flush()
             self.room.clear()
@@ -152,26 +193,62 @@ class Intake:
         await self.books.after()
         await self.wait_for_room()
 
+    # --- records that must not be under way at once ---------------------------------------------
+
+    def _pass(self, item: Item, first: int = 0) -> bool:
+        """Tell whether a record may leave; if not, it comes back from `decided` of another."""
+        return all(guard.enter(item) for guard in self._guards[first:])
+
+    def decided(self, item: Item) -> list[Item]:
+        """Return the records that may leave now because this one is decided."""
+        ready = []
+        for position, guard in enumerate(self._guards, 1):
+            following = guard.leave(item)
+            if following is not None and self._pass(following, position):
+                ready.append(following)
+        return ready
+
     # --- batches --------------------------------------------------------------------------------
 
     async def add(self, item: Item) -> None:
         """Put a record into the batch that is being filled."""
         if not len(self._batcher):
-            self._began = self.clock()
+            self._began = self.health.clock()
         await self._dispatch(self._batcher.add(item))
 
     async def flush(self) -> None:
         """Send the batch that is being filled, however small."""
-        await self._dispatch(self._batcher.flush())
+        if self._may_follow():
+            await self._dispatch(self._batcher.flush())
+
+    def hurry(self, up_to: int) -> None:
+        """Have records up to this number sent without waiting for fuller batches."""
+        self._hurry = max(self._hurry, up_to)
+
+    def _is_hurried(self) -> bool:
+        return self.ledger.oldest <= self._hurry
 
     def flush_old(self, now: float) -> None:
         """Send the batch that is being filled if it has waited long enough for a slow source."""
-        old = now - self._began >= self.options.flush_after
+        old = now - self._began >= self.options.flush_after or self._is_hurried()
         # A full queue is a backlog: then a fuller batch costs no time.
-        if len(self._batcher) and old and not self.queue.full():
+        if len(self._batcher) and old and not self.queue.full() and self._may_follow():
             for batch in self._batcher.flush():
+                self._last = batch.items
                 self.queue.put_nowait(batch)
+
+    def take_half_filled(self) -> Sequence[Item]:
+        """Take out the records of the batch that is being filled."""
+        return [item for batch in self._batcher.flush() for item in batch.items]
+
+    def _may_follow(self) -> bool:
+        """Tell whether a further batch may leave now."""
+        return not self.in_order or not any(map(self.ledger.is_open, self._last))
 
     async def _dispatch(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
+            while not self._may_follow():
+                self.room.clear()
+                await self.room.wait()
+            self._last = batch.items
             await self.queue.put(batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 if TYPE_CHECKING:
     from ximilar_async._encoding import EncodedRecord
@@ -34,8 +34,6 @@ class Item:
     """How many requests of the run had been answered by then."""
     waits: Waits | None = None
     """Its series of waits, once it failed."""
-    guarded: bool = False
-    """Whether its `_id` is kept from being under way twice."""
     under_way: Trace | None = None
     """The trace of the request that it is in, from the gate to the answer."""
     open_then: float = 0.0
@@ -73,6 +71,10 @@ class Batch:
     isolated: bool = False
     """Whether it must not be filled up with other records: one of its own may be poison."""
 
+    def apart(self) -> Batch:
+        """Return the same batch, kept from other records: one of its own may be poison."""
+        return evolve(self, isolated=True)
+
     def halves(self) -> tuple[Batch, Batch]:
         """Return the batch cut in two, to find the record that a whole request fails for."""
         middle = len(self.items) // 2
@@ -84,6 +86,10 @@ class LookUp:
     """Records of which only a look into the collection can tell what became of them."""
 
     items: tuple[Item, ...]
+    attempts: int = 0
+    """Requests for it that failed, those of an outage left aside."""
+    waits: Waits | None = None
+    """Its series of waits, once one failed."""
 
 
 Work: TypeAlias = Batch | LookUp

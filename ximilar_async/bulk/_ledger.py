@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -67,6 +68,15 @@ class Ledger:
     def open(self) -> int:
         """Return how many records are not settled yet."""
         return len(self._open)
+
+    @property
+    def oldest(self) -> float:
+        """Return the number of the first record that is not settled; infinity if all are."""
+        return next(iter(self._open), inf)
+
+    def is_open(self, item: Item) -> bool:
+        """Tell whether a record is not settled yet."""
+        return item.seq in self._open
 
     def admit(self, entry: Entry) -> Item:
         """Open a record that was read."""

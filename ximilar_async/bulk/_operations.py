@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from ximilar_async._endpoints import Endpoint
-    from ximilar_async._models import RecordsAnswer
+    from ximilar_async._models import RecordsAnswer, SearchAnswer
 
     from ._item import Item
     from ._reconcile import Reconciled
@@ -29,7 +29,7 @@ class Operation:
 
     name: str
     """What people call it."""
-    endpoint: Endpoint[RecordsAnswer]
+    endpoint: Endpoint[RecordsAnswer] | Endpoint[SearchAnswer]
     """The method that is called with each batch."""
     success: Outcome
     """What a record in `answer_records` ended as."""
@@ -37,11 +37,17 @@ class Operation:
     """Further fields of every request."""
     only_id: bool = False
     """Whether nothing but the `_id` of a record is sent; then plain ids will do as records."""
+    one_query: bool = False
+    """Whether a request holds one record, as a query, and its answer is the record's result."""
+    finds_near_dups: bool = False
+    """Whether the service compares records with those before them, so that their order counts."""
     attribute: Attribute = _verify.inserted
     """The verdict on a doubtful record after a look into the collection."""
 
     def body(self, items: Sequence[Item]) -> dict[str, Any]:
         """Return the fields of the request for a batch."""
+        if self.one_query:
+            return {"query_record": items[0].encoded, **self.fields}
         return {"records": [item.encoded for item in items], **self.fields}
 
     def reconcile(
@@ -63,7 +69,13 @@ def near_dups_insert(radius: float | None) -> Operation:
         radius: Largest distance of a near-duplicate; None for the service's default.
     """
     fields = {"fields_to_return": ["_id"], "radius": radius}
-    return Operation("near_dups_insert", endpoints.NEAR_DUPS_INSERT, Outcome.INSERTED, fields)
+    return Operation(
+        "near_dups_insert",
+        endpoints.NEAR_DUPS_INSERT,
+        Outcome.INSERTED,
+        fields,
+        finds_near_dups=True,
+    )
 
 
 def update() -> Operation:
@@ -102,3 +114,14 @@ def get(fields_to_return: Sequence[str] | None) -> Operation:
         only_id=True,
         attribute=_verify.fetched,
     )
+
+
+def search(name: str, endpoint: Endpoint[SearchAnswer], fields: Mapping[str, Any]) -> Operation:
+    """Return an operation that makes each record a query of its own.
+
+    Args:
+        name: What people call it.
+        endpoint: A method that takes a `query_record`.
+        fields: Further fields of every request; those that are None are not sent.
+    """
+    return Operation(name, endpoint, Outcome.FOUND, fields, one_query=True)

@@ -28,17 +28,24 @@ if TYPE_CHECKING:
 Attribution: TypeAlias = Literal["compare", "exact"]
 """How a record is told to be this run's after a lost answer."""
 
+NearDupOrder: TypeAlias = Literal["strict", "grouped", "any"]
+"""In which order records are sent that may be near-duplicates of each other."""
+
+_ANY: NearDupOrder = "any"
 _RELAXED: Durability = "relaxed"
 _COMPARE: Attribution = "compare"
+
+
+_SECONDS = frozenset({"flush_after", "deadline"})
 
 
 def _between(least: float, most: float | None = None) -> Callable[..., None]:
     def check(_: object, attribute: Attribute[Any], value: Any) -> None:
         if value is None:
             return
-        kinds = (int, float) if attribute.name == "flush_after" else int
+        kinds = (int, float) if attribute.name in _SECONDS else int
         if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - NaN
-            words = "a number" if attribute.name == "flush_after" else "a whole number"
+            words = "a number" if attribute.name in _SECONDS else "a whole number"
             raise ConfigError(f"{attribute.name} must be {words}, not {value!r}")
         if value < least or (most is not None and value > most):
             bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
@@ -54,6 +61,31 @@ def _one_of(*values: str) -> Callable[[object, Attribute[Any], Any], None]:
             raise ConfigError(f"{attribute.name} must be {known}, not {value!r}")
 
     return check
+
+
+def _budget(_: object, attribute: Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    share = isinstance(value, float) and 0 <= value < 1
+    if not whole and not share:
+        raise ConfigError(
+            f"{attribute.name} must be a whole number of records, or a share of them from 0.0 "
+            f"to below 1.0, not {value!r}"
+        )
+
+
+def _names(value: Any) -> Any:
+    """Turn a sequence of field names into a tuple; anything else is left to the validator."""
+    plain = isinstance(value, (list, tuple, set, frozenset))
+    return tuple(value) if plain else value
+
+
+def _field_names(_: object, attribute: Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+        raise ConfigError(f"{attribute.name} must be a list of field names, not {value!r}")
 
 
 def _plain_call(_: object, attribute: Attribute[Any], value: Any) -> None:
@@ -99,6 +131,11 @@ class Options:
         validator=validators.instance_of(Retry),
     )
     """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
+    deadline: float | None = field(default=None, validator=_between(0.01))
+    """Seconds that the whole run may take; then it ends as by `stop()`. None for no bound."""
+    error_budget: int | float | None = field(default=None, validator=_budget)
+    """The run stops when more records are rejected or failed: a whole number of them, or a share
+    as a float (0.05), judged from 100 records on. None bears any number."""
     journal: Path | None = field(default=None, converter=_path)
     """File that makes the run resumable: run the same again with it, and it goes on."""
     durability: Durability = field(default=_RELAXED, validator=_one_of("relaxed", "strict"))
@@ -109,6 +146,21 @@ class Options:
     """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
     marker: str = "ximilar_async_run"
     """Field that holds the mark with attribution="exact"."""
+    near_dup_order: NearDupOrder = field(
+        default=_ANY, validator=_one_of("strict", "grouped", "any")
+    )
+    """Which records of a near-duplicate insert may be under way at once.
+
+    Requests under way at once cannot see each other, so two near-duplicates of the same input may
+    both be stored. "any" risks that for speed. "grouped" sends records of one group (see
+    `near_dup_group`) one after the other, in the input's order, and groups side by side. "strict"
+    sends each request when all before it are decided: the result is that of one sender.
+    """
+    near_dup_group: str | None = None
+    """Field that names a record's group, such as the product; None for the image itself, so that
+    the same address or content is never under way twice."""
+    fields: tuple[str, ...] | None = field(default=None, converter=_names, validator=_field_names)
+    """Fields of the records that are sent; `_id` and the image always are. None for all."""
     images: ImageOptions | None = None
     """How `_file` and `_image` are checked and shrunk; None for the collection's own way."""
     files_root: Path | None = field(default=None, converter=_path)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
 
-from ximilar_async._encoding import encode_record
-from ximilar_async._protocol import check_record
+from ximilar_async._encoding import EncodedRecord, encode_body
+from ximilar_async._protocol import check_query, check_record
 from ximilar_async.errors import RecordError
 from ximilar_async.images import needs_preparing, prepare_record
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from ximilar_async._encoding import EncodedRecord
     from ximilar_async._models import Record
     from ximilar_async.images import ImageOptions
 
@@ -56,12 +55,14 @@ class Preparer:
         files_root: Folder that `_file` must not leave.
         operation: What will be done with the records.
         max_bytes: Most bytes of JSON that a record may have.
+        fields: Fields that are sent beside `_id` and image; None for all.
     """
 
     images: ImageOptions
     files_root: Path | None
     operation: Operation
     max_bytes: int
+    fields: frozenset[str] | None = None
     mark: Mark = no_mark
     """The fields that are added to a record, by its number, so that it can be known again."""
 
@@ -95,7 +96,7 @@ class Preparer:
         record = self._record(item)
         if needs_preparing(record):
             record = prepare_record(record, self.images, self.files_root)
-        encoded = encode_record(record)
+        encoded = EncodedRecord(record.get("_id") or "", encode_body(record))
         if len(encoded.wire) > self.max_bytes:
             raise RecordError(
                 f"{entry.where} has {len(encoded.wire)} bytes of JSON, more than the "
@@ -106,7 +107,22 @@ class Preparer:
     def _record(self, item: Item) -> Record:
         """Return the record to send, checked for what this operation needs."""
         operation, record, entry = self.operation, item.entry.record, item.entry
-        if operation.only_id and isinstance(record, str):
+        plain_ids = operation.only_id or operation.one_query
+        if plain_ids and isinstance(record, str):
             record = {"_id": record}
+        if operation.one_query:
+            check_query(operation.endpoint, record, entry.where)
+            return _only(record, _QUERY)
         check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
-        return {"_id": record["_id"]} if operation.only_id else {**record, **self.mark(item.seq)}
+        if operation.only_id:
+            return {"_id": record["_id"]}
+        kept = record if self.fields is None else _only(record, self.fields | _QUERY)
+        return {**kept, **self.mark(item.seq)}
+
+
+_QUERY = frozenset({"_id", "_url", "_base64", "_file", "_image"})
+"""What makes a record, and all that a query consists of."""
+
+
+def _only(record: Record, names: frozenset[str]) -> Record:
+    return {name: value for name, value in record.items() if name in names}

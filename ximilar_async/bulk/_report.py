@@ -39,6 +39,10 @@ class Stop(StrEnum):
     """The collection is full or the credits are spent."""
     OUTAGE = "service unreachable"
     """One request after the other failed."""
+    ERRORS = "too many errors"
+    """More records were rejected or failed than `Options.error_budget` allows."""
+    DEADLINE = "out of time"
+    """`Options.deadline` passed."""
 
 
 class ExitCode(IntEnum):
@@ -82,12 +86,26 @@ class Report:
     """Requests that repeated an earlier one."""
     elapsed: float = 0.0
     """Seconds from start to end."""
+    latency: Mapping[str, float] = field(factory=dict)
+    """Seconds from sending a request to its answer: "p50", "p90", "p99" (right to 2 %), "max"."""
+    bottleneck: Mapping[str, float] = field(factory=dict)
+    """Which share of the waiting was for what: "source", "images", "rate", "gate", "network".
+
+    "gate" is for a free slot, for the end of a pause that the service asked for, or of an outage;
+    shares sum to 1, and there are none while nobody has waited.
+    """
+    held: float = 0.0
+    """Seconds that nothing was sent because the service asked for a pause (Retry-After, 429)."""
+    outage_seconds: float = 0.0
+    """Seconds that only probes were sent because the service did not answer."""
     anomalies: Mapping[str, int] = field(factory=dict)
     """What answers said that they should not: unknown ids, ids twice, wrong counts."""
     samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
     """A few results of each outcome that is not the wanted one."""
     outage: str = ""
     """While the service does not answer: since when, and what it said last; else empty."""
+    paused: str = ""
+    """While the service wants a pause: for how long; else empty."""
     stop: Stop | None = None
     """Why the run ended before its source, if it did."""
     stop_reason: str = ""
@@ -99,6 +117,11 @@ class Report:
     def pending(self) -> int:
         """Return how many records are read and not yet decided."""
         return self.read - sum(self.counts.values())
+
+    @property
+    def closed(self) -> str:
+        """Return why nothing is sent at the moment; empty while requests leave."""
+        return self.outage or self.paused
 
     @property
     def inserted(self) -> int:
@@ -212,6 +235,10 @@ class Report:
             "retries": self.retries,
             "elapsed": round(self.elapsed, 3),
             "records_per_second": round(self.records_per_second, 1),
+            "latency": {name: round(value, 6) for name, value in self.latency.items()},
+            "bottleneck": {name: round(share, 4) for name, share in self.bottleneck.items()},
+            "held": round(self.held, 3),
+            "outage_seconds": round(self.outage_seconds, 3),
             "anomalies": dict(self.anomalies),
             "stop": None if self.stop is None else self.stop.value,
             "stop_reason": self.stop_reason,

@@ -1,0 +1,218 @@
+"""The sending side of a run: workers that take batches from the queue, and a scheduler.
+
+The scheduler brings back what is due, sends half-filled batches that nothing will fill, has
+records in doubt looked up, and sees when everything is decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from ._doubts import unconfirmed
+from ._item import LookUp
+from ._outcomes import Outcome
+from ._reconcile import Verdict
+from ._report import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._books import Books
+    from ._doubts import Doubts
+    from ._health import Health
+    from ._intake import Intake
+    from ._item import Item, Work
+    from ._ledger import Ledger
+    from ._listeners import Listeners
+    from ._options import Options
+    from ._schedule import Schedule
+    from ._sender import Sender
+
+_QUIET: Final = 0.25
+"""Longest time between two looks of the scheduler, in seconds."""
+
+_KEEPS_DOUBTS: Final = frozenset(
+    {Stop.ASKED, Stop.CAPACITY, Stop.CALLBACK, Stop.JOURNAL, Stop.ERRORS, Stop.DEADLINE}
+)
+"""Stops after which the service can still be asked what became of records in doubt."""
+
+
+@define(eq=False)
+class Ending:
+    """Whether, why and how a run ends before its source."""
+
+    stop: Stop | None = None
+    reason: str = ""
+    halted: bool = False
+    """Whether nothing further may be sent."""
+
+    def note(self, stop: Stop, reason: str) -> None:
+        """Keep the first reason there is."""
+        if self.stop is None:
+            self.stop, self.reason = stop, reason
+
+
+@define(eq=False)
+class Dispatcher:
+    """Runs workers and scheduler until every record is decided or the run is stopped.
+
+    Args:
+        options: How often to look, and whether anything is sent at all.
+        queue: Where the intake puts batches.
+        intake: The reading side.
+        sender: Makes the attempts.
+        doubts: Records that only a look into the collection can tell about.
+        schedule: What is to be sent again.
+        ledger: What is told of each record.
+        books: What is told before and after each batch.
+        listeners: Whose full buffer holds the workers back.
+        health: Whether the service is there.
+        ending: Whether the run is stopped.
+    """
+
+    options: Options
+    queue: asyncio.Queue[Work | None]
+    intake: Intake
+    sender: Sender
+    doubts: Doubts
+    schedule: Schedule
+    ledger: Ledger
+    books: Books
+    listeners: Listeners
+    health: Health
+    ending: Ending
+    wake: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Set when the scheduler had better look at once."""
+    _busy: int = field(default=0, init=False)
+
+    # --- the scheduler --------------------------------------------------------------------------
+
+    async def schedule_all(self, reader: asyncio.Task[None]) -> None:
+        """Return when everything that was read is decided, or nothing more can be after a stop.
+
+        Args:
+            reader: The task that reads the source.
+        """
+        while not self._is_finished(reader):
+            now = self.health.clock()
+            if self.ending.halted:
+                await asyncio.wait({reader})
+                await self._release_all()
+            else:
+                await self._bring_back(self.schedule.due(now))
+                await self._settle_down(reader, now)
+            if not self._is_finished(reader):
+                await self._sleep(self.schedule.wait(now))
+
+    def _is_finished(self, reader: asyncio.Task[None]) -> bool:
+        """Tell whether nothing is left to do; after a stop the ledger closes what is open."""
+        if not self.ending.halted:
+            return reader.done() and not self.ledger.open
+        waiting = self.schedule or self.doubts or self._busy
+        return reader.done() and self.queue.empty() and not waiting
+
+    async def _sleep(self, seconds: float | None) -> None:
+        limit = min(_QUIET, self.options.flush_after, _QUIET if seconds is None else seconds)
+        if limit > 0 and not self.wake.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self.wake.wait()
+        self.wake.clear()
+
+    async def _bring_back(self, due: Sequence[Work]) -> None:
+        for work in due:
+            if isinstance(work, LookUp) or work.isolated or self.intake.in_order:
+                await self.queue.put(work)
+            else:
+                for item in work.items:
+                    await self.intake.add(item)
+
+    async def _settle_down(self, reader: asyncio.Task[None], now: float) -> None:
+        """Send half-filled batches that nothing will fill, and look up what is left in doubt."""
+        if reader.done():
+            await self.intake.flush()
+        else:
+            self.intake.flush_old(now)
+        # What is still open then is in doubt, or repeats the id of a record in doubt.
+        under_way = self.schedule or self._busy or not self.queue.empty()
+        at_end = reader.done() and not under_way
+        old = now - self.doubts.since >= self.options.flush_after
+        while look_up := self.doubts.take(everything=at_end or old):
+            await self.queue.put(look_up)
+
+    # --- the workers ----------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Treat what the queue holds until it holds None."""
+        timing = self.health.timing
+        while True:
+            timing.idle(1)
+            try:
+                work = await self.queue.get()
+            finally:
+                timing.idle(-1)
+            if work is None:
+                return
+            self._busy += 1
+            try:
+                await self._treat(work)
+            finally:
+                self._busy -= 1
+            self.intake.room.set()
+            if self.ending.halted or self.schedule or self.doubts or not self.ledger.open:
+                self.wake.set()
+            await self.listeners.wait_for_room()
+
+    async def _treat(self, work: Work) -> None:
+        if isinstance(work, LookUp):
+            may_send = await self._may_send()
+            await self.doubts.look_up(work, last=not may_send)
+        elif self.options.dry_run:
+            self._release(work.items, "dry run")
+        elif await self._may_send() and await self.books.before(work.items):
+            await self.sender.attempt(work)
+        else:
+            self._release(work.items, self.ending.reason)
+        await self.books.after()
+
+    async def _may_send(self) -> bool:
+        """Wait while the service is unreachable; False when the run was stopped."""
+        breaker, timing = self.health.breaker, self.health.timing
+        if not breaker.is_open:
+            return not self.ending.halted
+        timing.parked(1)
+        try:
+            while not self.ending.halted:
+                wait = breaker.wait(self.health.clock())
+                if wait == 0:
+                    return True
+                await asyncio.sleep(_QUIET if wait is None else min(wait, _QUIET))
+        finally:
+            timing.parked(-1)
+        return False
+
+    # --- after a stop ---------------------------------------------------------------------------
+
+    def _release(self, items: Sequence[Item], reason: str) -> None:
+        """Settle records that will not be sent, or not again."""
+        for item in items:
+            if not item.doubtful:
+                self.ledger.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
+            elif self.ending.stop in _KEEPS_DOUBTS:
+                self.doubts.add(item, item.doubt or Verdict(None, reason))
+            else:
+                self.ledger.settle(item, unconfirmed(item, reason))
+
+    async def _release_all(self) -> None:
+        """Settle what waits, look up what is in doubt, wait for what is under way."""
+        for work in self.schedule.clear():
+            self._release(work.items, self.ending.reason)
+        self._release(self.intake.take_half_filled(), self.ending.reason)
+        if self.ending.stop not in _KEEPS_DOUBTS:
+            self.doubts.drop(self.ending.reason)
+        while look_up := self.doubts.take(everything=True):
+            await self.queue.put(look_up)
