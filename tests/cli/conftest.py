@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from attrs import frozen
 from documented import picture
+
+from ximilar_async.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,3 +114,29 @@ def addresses(tmp_path: Path) -> Callable[[int], Path]:
         return path
 
     return addresses
+
+
+@frozen
+class Done:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """Return what runs a command line here, with a token, in an empty folder."""
+    for name in ("XIMILAR_URL", "XIMILAR_COLLECTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XIMILAR_TOKEN", "token")
+    monkeypatch.chdir(tmp_path)
+
+    def told(*words: object) -> Done:
+        code = run([str(word) for word in words])
+        return Done(code, *capsys.readouterr())
+
+    return told

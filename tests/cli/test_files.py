@@ -95,7 +95,7 @@ def test_the_page_of_a_search_holds_query_and_matches(tmp_path: Path) -> None:
         picture(number).save(tmp_path / f"{number}.png")
     matches = [Match("1", 0.0, {"_id": "1", "price": 5}), Match("2", 7.25, {"_id": "2"})]
     query = {"_file": str(tmp_path / "1.png")}
-    page = search_page(query, matches, place="collection c1", folder=tmp_path)
+    page = search_page(query, matches, place="collection c1", images=tmp_path).html
     assert page.count('src="data:image/') == 3
     assert page.index("price: 5") < page.index("7.2")
 

@@ -7,42 +7,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import frozen
-
-from ximilar_async.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-@frozen
-class Done:
-    """What a command line did."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Done]:
-    """Return what runs a command line here, with a token, in an empty folder."""
-    for name in ("XIMILAR_URL", "XIMILAR_COLLECTION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XIMILAR_TOKEN", "token")
-    monkeypatch.chdir(tmp_path)
-
-    def told(*words: object) -> Done:
-        code = run([str(word) for word in words])
-        return Done(code, *capsys.readouterr())
-
-    return told
-
-
-def _one_error(done: Done) -> str:
+def _one_error(done: Any) -> str:
     """Return the one line that a failed command printed."""
     assert done.out == ""
     assert done.err.startswith("error: ")
@@ -65,6 +36,7 @@ HERE = ("-c", "c1", "--emulator")
         (("search", "id:x", "--filter", "[]", *HERE), ["--filter must be an object"]),
         (("search", "id:x", "--images", ".", *HERE), ["--images goes with --html"]),
         (("search", "id:x", "--html", "no/out.html", *HERE), ["no folder 'no'"]),
+        (("search", "id:x", "--html", "o.html", "--images", "no", *HERE), ["--images", "'no'"]),
         (("export", "no/all.jsonl", *HERE), ["no folder 'no'", "all.jsonl"]),
         (("export", ".", *HERE), ["is a folder"]),
         (("export", "-", "--json", *HERE), ["name a file"]),
@@ -72,22 +44,46 @@ HERE = ("-c", "c1", "--emulator")
         (("insert", ".", "--report", "no/r.json", *HERE), ["no folder 'no'"]),
         (("insert", ".", "--radius", 3, *HERE), ["--near-dups"]),
         (("insert", ".", "--batch-size", 11, *HERE), ["--batch-size", "10"]),
-        (("insert", ".", "--rate", 0, *HERE), ["rate must be above 0"]),
+        (("insert", ".", "--report", ".", *HERE), ["--report", "is a folder"]),
+        (("insert", ".", "--journal", "no/j", *HERE), ["--journal", "no folder 'no'"]),
+        (("insert", "a", "--rejects", "a", *HERE), ["SOURCE and --rejects are the same file: 'a'"]),
+        (
+            ("delete", "a", "--journal", "b", "--rejects", "./b", *HERE),
+            ["--journal and --rejects are the same file"],
+        ),
+        (("replay", "a", "--rejects", "a", *HERE), ["REJECTS and --rejects are the same file"]),
+        (("replay", "nowhere", *HERE), ["'nowhere'", "No such file"]),
+        (("replay", "a", "--radius", 3, *HERE), ["--radius", "--operation near_dups_insert"]),
+        (("replay", "a", "--operation", "get", *HERE), ["--operation", "'get'"]),
+        (("update", ".", *HERE), ["is a folder", "images cannot be updated"]),
+        (("update", "nowhere.jsonl", *HERE), ["no such file or folder", "'nowhere.jsonl'"]),
+        (("delete", "nowhere.txt", *HERE), ["no such file or folder", "'nowhere.txt'"]),
+        (("insert", ".", "--near-dups", "--radius", "nan", *HERE), ["--radius", "'nan'"]),
+        (("insert", ".", "--near-dups", "--radius", "inf", *HERE), ["--radius", "'inf'"]),
+        (("insert", ".", "--near-dups", "--radius=-1", *HERE), ["--radius", "at least 0", "'-1'"]),
+        (("insert", ".", "--rate", 0, *HERE), ["--rate", "above 0", "'0'"]),
+        (("insert", ".", "--rate", "inf", *HERE), ["--rate", "finite"]),
+        (("insert", ".", "--rate", "fast", *HERE), ["--rate", "give a number, not 'fast'"]),
+        (("insert", ".", "--give-up-after", "nan", *HERE), ["--give-up-after", "above 0"]),
+        (("insert", ".", "--max-records=-1", *HERE), ["--max-records"]),
+        (("insert", ".", "--max-side=-1", *HERE), ["--max-side"]),
+        (("insert", ".", "--durability", "total", *HERE), ["--durability", "'total'"]),
         (("insert", ".", "--concurrency", "many", *HERE), ["--concurrency", "auto", "'many'"]),
         (("insert", ".", "--url", "http://localhost", *HERE), ["--url", "--emulator"]),
         (("insert", "--emulator", "photos", "-c", "c1"), ["SOURCE", "'photos'", "--emulator="]),
         (("insrt", "."), ["'insert'", "ximilar-async --help"]),
         (("count", "--colection", "c1"), ["--collection", "ximilar-async count --help"]),
-        (("count", "-c", "c1", "--url", "ftp://x"), ["'ftp://x'", "https://api.ximilar.com"]),
+        (("count", "-c", "c1", "--url", "ftp://x"), ["error: --url 'ftp://x' is not an address"]),
         (("count", "-c", "c1", "--token-file", "nowhere"), ["nowhere", "No such file"]),
         (("emulator", "--url-images", "fetch"), ["--url-allow", "https://"]),
-        (("emulator", "--latency", -1), ["latency", "-1"]),
+        (("emulator", "--latency=-1"), ["error: --latency must be", "-1"]),
+        (("emulator", "--rate-limit", 0), ["error: --rate-limit must be"]),
         (("demo", "--products", 3), ["--products", "12"]),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_meant_is_said_in_a_line(
-    told: Callable[..., Done], words: tuple[object, ...], parts: list[str]
+    told: Callable[..., Any], words: tuple[object, ...], parts: list[str]
 ) -> None:
     """Bad use exits with 2 and names the thing and what to do about it."""
     done = told(*words)
@@ -97,7 +93,7 @@ def test_what_cannot_be_meant_is_said_in_a_line(
 
 
 def test_a_missing_token_is_named(
-    told: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without a token the message says where it may come from; an empty file is no token."""
     monkeypatch.delenv("XIMILAR_TOKEN")
@@ -110,7 +106,7 @@ def test_a_missing_token_is_named(
     assert "empty" in _one_error(told("account", "--token-file", tmp_path / "empty"))
 
 
-def test_an_unreachable_service_is_named(told: Callable[..., Done], tmp_path: Path) -> None:
+def test_an_unreachable_service_is_named(told: Callable[..., Any], tmp_path: Path) -> None:
     """Nothing listens there: code 5 and the address, from a single call and from a bulk run."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -121,7 +117,7 @@ def test_an_unreachable_service_is_named(told: Callable[..., Done], tmp_path: Pa
 
 
 def test_a_wrong_token_is_told_before_anything_is_read(
-    told: Callable[..., Done], serve: Callable[..., Any], tmp_path: Path
+    told: Callable[..., Any], serve: Callable[..., Any], tmp_path: Path
 ) -> None:
     """A refused token exits with 3 and says where the token came from; it never shows it."""
     with serve("--token", "right") as url:
@@ -135,7 +131,7 @@ def test_a_wrong_token_is_told_before_anything_is_read(
 
 
 def test_a_full_collection_ends_with_its_report(
-    told: Callable[..., Done], serve: Callable[..., Any], addresses: Callable[[int], Path]
+    told: Callable[..., Any], serve: Callable[..., Any], addresses: Callable[[int], Path]
 ) -> None:
     """What fitted in is in the report; the code is 4."""
     with serve("--capacity", 25) as url:
@@ -145,7 +141,7 @@ def test_a_full_collection_ends_with_its_report(
         assert "error: capacity exceeded" in done.err
 
 
-def test_a_port_in_use_is_named(told: Callable[..., Done]) -> None:
+def test_a_port_in_use_is_named(told: Callable[..., Any]) -> None:
     """The emulator says which address is taken, and what to do."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
@@ -155,7 +151,7 @@ def test_a_port_in_use_is_named(told: Callable[..., Done]) -> None:
 
 
 def test_a_folder_in_use_is_named(
-    told: Callable[..., Done], serve: Callable[..., Any], tmp_path: Path
+    told: Callable[..., Any], serve: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Two emulators never write to one folder: the second says who has it."""
     with serve(tmp_path / "data"):
@@ -164,7 +160,7 @@ def test_a_folder_in_use_is_named(
         assert "in use by another emulator" in _one_error(done)
 
 
-def test_bad_records_cost_themselves_only(told: Callable[..., Done], tmp_path: Path) -> None:
+def test_bad_records_cost_themselves_only(told: Callable[..., Any], tmp_path: Path) -> None:
     """Each record that cannot be sent is in the report with its reason; the code is 1."""
     lines = [
         '{"_id": "good", "_url": "https://example.com/1.jpg", "price": 5}',
@@ -186,21 +182,21 @@ def test_bad_records_cost_themselves_only(told: Callable[..., Done], tmp_path: P
     assert done.err == ""
 
 
-def test_a_deprecated_service_is_remarked_upon(told: Callable[..., Done]) -> None:
+def test_a_deprecated_service_is_remarked_upon(told: Callable[..., Any]) -> None:
     """The old prefix works, and stderr names its successor."""
     done = told("count", "-s", "photo/search", *HERE)
     assert done.err.startswith("warning: ")
     assert "similarity/photos" in done.err
 
 
-def test_verbose_shows_where_an_error_came_from(told: Callable[..., Done]) -> None:
+def test_verbose_shows_where_an_error_came_from(told: Callable[..., Any]) -> None:
     """With -v there is a traceback above the line; without it there is none."""
     done = told("count", "-s", "fashin", "-v", *HERE)
     assert "Traceback" in done.err
     assert done.err.splitlines()[-1].startswith("error: unknown service")
 
 
-def test_without_a_command_there_is_help(told: Callable[..., Done]) -> None:
+def test_without_a_command_there_is_help(told: Callable[..., Any]) -> None:
     """Called with nothing, it shows what can be called, and exits as for bad use."""
     done = told()
     assert done.code == 2

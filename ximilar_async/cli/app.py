@@ -9,7 +9,7 @@ import typer
 from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
-from . import demo, export, info, insert, search, serve
+from . import changes, demo, export, info, insert, replay, search, serve
 from .argv import swallowed, with_emulator_value
 from .commands import as_command
 from .screen import complain
@@ -62,6 +62,9 @@ def root(
 
 
 app.command(epilog=insert.EXAMPLES)(as_command(insert.insert))
+app.command(epilog=changes.UPDATE_EXAMPLES)(as_command(changes.update))
+app.command(epilog=changes.DELETE_EXAMPLES)(as_command(changes.delete))
+app.command(epilog=replay.EXAMPLES)(as_command(replay.replay))
 app.command(epilog=search.EXAMPLES)(as_command(search.search))
 app.command(epilog=info.COUNT_EXAMPLES)(as_command(info.count))
 app.command(epilog=info.PING_EXAMPLES)(as_command(info.ping))

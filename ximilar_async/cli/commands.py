@@ -17,6 +17,7 @@ from ximilar_async.errors import XimilarError
 
 from . import failures
 from .options import Access, Output, Place
+from .run_options import Insertion, Run
 from .screen import complain
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 Command: TypeAlias = "Callable[..., int]"
 """A function of its own options and of shared ones; returns the exit code."""
 
-SHARED: Final = (Place, Access, Output)
+SHARED: Final = (Insertion, Run, Place, Access, Output)
+"""Kinds of values that gather options which several commands share."""
 
 EXPECTED: Final = (failures.UsageError, XimilarError, OSError)
 """What can go wrong without a defect of ours: told in a line, never with a traceback."""
@@ -34,8 +36,8 @@ EXPECTED: Final = (failures.UsageError, XimilarError, OSError)
 def as_command(command: Command) -> Callable[..., None]:
     """Return the function that Typer gets to see for a command.
 
-    Each parameter of a shared kind (`Place`, `Access`, `Output`) is replaced by the fields of that
-    kind; when the command is called they are put together again. Errors end as one line on stderr.
+    Each parameter of a shared kind (`SHARED`) is replaced by the fields of that kind; when the
+    command is called they are put together again. Errors end as one line on stderr.
 
     Args:
         command: The function; `output: Output` is among its parameters.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import warnings
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from ximilar_async._config import make_base_url
 from ximilar_async.client import Ximilar
 
-from .failures import UsageError
+from .failures import UsageError, in_options
 from .screen import complain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from ximilar_async._collection import Collection
@@ -40,6 +43,8 @@ async def open_client(access: Access, *, needs_token: bool = True) -> AsyncItera
     limits = access.limits
     if access.emulator is None:
         token = read_token(access) if needs_token else _ANY
+        if needs_token:
+            warn_of_clear_text(make_base_url(access.url))
         async with Ximilar(token, base_url=access.url, limits=limits) as client:
             yield client
         return
@@ -48,6 +53,37 @@ async def open_client(access: Access, *, needs_token: bool = True) -> AsyncItera
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(open_emulator(path=access.emulator or None))
         yield await stack.enter_async_context(Ximilar(_ANY, base_url=emulator.url, limits=limits))
+
+
+def warn_of_clear_text(url: str) -> None:
+    """Say that a token travels unprotected, if it does: by http, to another machine.
+
+    Args:
+        url: Address of the service.
+
+    Example:
+        >>> warn_of_clear_text("http://localhost:8900")
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        complain(
+            "warning",
+            f"{url} is not encrypted: the token and all records can be read on their way; "
+            "use an https:// address",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address stands for this machine.
+
+    Example:
+        >>> is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("10.0.0.1")
+        (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 @asynccontextmanager
@@ -61,29 +97,41 @@ async def open_emulator(**settings: Any) -> AsyncIterator[Emulator]:
         UsageError: its extra is not installed, a setting makes no sense, its folder or port is in
             use.
     """
-    try:
+    with an_extra():
         from ximilar_async.emulator import Emulator, EmulatorError  # noqa: PLC0415 - an extra
-    except ImportError as missing:
-        raise UsageError(str(missing)) from missing
     try:
         emulator = Emulator(**settings)
         await emulator.start()
     except (EmulatorError, ValueError) as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(in_options(str(error))) from error
     try:
         yield emulator
     finally:
         await emulator.aclose()
 
 
+@contextmanager
+def an_extra() -> Iterator[None]:
+    """Let an import that lacks what an extra brings end as one line.
+
+    Raises:
+        UsageError: the extra is not installed; it names it.
+    """
+    try:
+        yield
+    except ImportError as missing:
+        raise UsageError(str(missing)) from missing
+
+
 def check_unused(folder: Path) -> None:
     """See that no emulator runs on a folder.
 
     Raises:
-        UsageError: one does.
+        UsageError: one does, or the emulator's extra is not installed.
     """
-    from ximilar_async.emulator import EmulatorError  # noqa: PLC0415 - an extra
-    from ximilar_async.emulator.folder import Folder  # noqa: PLC0415 - as above
+    with an_extra():
+        from ximilar_async.emulator import EmulatorError  # noqa: PLC0415 - an extra
+        from ximilar_async.emulator.folder import Folder  # noqa: PLC0415 - as above
 
     try:
         Folder(folder).close()

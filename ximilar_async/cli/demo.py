@@ -16,12 +16,12 @@ from ximilar_async._models import SearchAnswer
 from ximilar_async.bulk import ExitCode, Options, Outcome, Report, Result
 from ximilar_async.client import Ximilar
 
-from .connect import check_unused, open_emulator
+from .connect import an_extra, check_unused, open_emulator
 from .failures import UsageError
-from .insert import conclude, follow
 from .options import ACTION, Output
 from .pages import demo_page
 from .progress import bar_view, live, ticking
+from .runs import conclude, follow
 from .screen import put, put_json, say
 from .search import matches_json
 from .signals import Signals, run
@@ -75,6 +75,8 @@ def demo(
     output: Output,
 ) -> int:
     """Make a catalog, insert it into an emulator, search it, and write a page to look at."""
+    with an_extra():  # before anything is made
+        import ximilar_async.demo  # noqa: F401, PLC0415 - only to see whether it is there
     plan = Plan(folder, products, seed, output)
     code = run(lambda signals: _show(plan, signals))
     if open_page and code == ExitCode.DECIDED:
@@ -189,7 +191,7 @@ class Making:
 
 async def make(plan: Plan) -> "Catalog":
     """Render the catalog in a thread, and show how far it is."""
-    from ximilar_async.demo import make_catalog  # noqa: PLC0415 - needs the extra `emulator`
+    from ximilar_async.demo import make_catalog  # noqa: PLC0415 - an extra
 
     making = Making()
     with live(plan.output) as show:

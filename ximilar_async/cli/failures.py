@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from ximilar_async._retry import FailureClass, classify
 from ximilar_async.bulk import ExitCode
-from ximilar_async.errors import AccountingError, AuthError, BulkAborted, ConnectError, XimilarError
+from ximilar_async.errors import (
+    AccountingError,
+    AuthError,
+    BulkAborted,
+    ConfigError,
+    ConnectError,
+    XimilarError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +33,32 @@ _EXIT_CODES: Final[Mapping[FailureClass, ExitCode]] = {
     FailureClass.CONFIGURATION: ExitCode.USAGE,
     FailureClass.RECORD_FAULT: ExitCode.USAGE,
 }
+
+
+_OPTIONS: Final[Mapping[str, str]] = {
+    "base_url": "--url",
+    "deadline": "--give-up-after",
+    "tokens": "--token",
+    "workers": "--concurrency",
+}
+"""Settings that are not called as their option is."""
+
+_SETTING: Final = re.compile(r"(?P<name>[a-z][a-z_]*)(?= (?:must be|takes) |\b.*is not an address)")
+
+
+def in_options(words: str) -> str:
+    """Return what is wrong with a setting, with the option's name in the place of the setting's.
+
+    Example:
+        >>> in_options("rate_limit must be more than 0, not -1")
+        '--rate-limit must be more than 0, not -1'
+    """
+    words = words.replace("ImageOptions(max_side=None)", "--max-side 0")
+    found = _SETTING.match(words)
+    if found is None:
+        return words
+    name = found["name"]
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}") + words[found.end() :]
 
 
 def exit_code(error: Exception) -> int:
@@ -56,6 +90,8 @@ def message(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
+    if isinstance(error, ConfigError):
+        return in_options(str(error))
     if isinstance(error, AuthError):
         return f"{error}; the token comes from XIMILAR_TOKEN or --token-file"
     if isinstance(error, ConnectError):

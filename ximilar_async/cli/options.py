@@ -4,6 +4,7 @@ A command takes such a value as one parameter; `commands.as_command` shows Typer
 """
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -13,6 +14,7 @@ from typer import BadParameter, Option
 from ximilar_async._config import Limits
 
 ACTION: Final = "What to do"
+KEPT: Final = "What is kept of the run"
 WHERE: Final = "Where"
 HOW: Final = "How"
 OUTPUT: Final = "Output"
@@ -33,6 +35,53 @@ def read_concurrency(text: str) -> int | Literal["auto"]:
     if not text.isascii() or not text.isdigit() or not int(text):
         raise BadParameter(f"give a whole number of at least 1, or auto, not {text!r}")
     return int(text)
+
+
+def read_positive(text: str | float) -> float:
+    """Return a number above 0; `inf` is one.
+
+    Raises:
+        BadParameter: it is none.
+
+    Example:
+        >>> read_positive("2.5")
+        2.5
+    """
+    number = _number(text)
+    if not number > 0:  # NaN is not above 0 either
+        raise BadParameter(f"give a number above 0, not {text!r}")
+    return number
+
+
+def read_rate(text: str | float) -> float:
+    """Return a finite number above 0.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    number = read_positive(text)
+    if math.isinf(number):
+        raise BadParameter("give a finite number; without the option as many as fit are sent")
+    return number
+
+
+def read_distance(text: str | float) -> float:
+    """Return a finite number that is not below 0.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    number = _number(text)
+    if not 0 <= number < math.inf:
+        raise BadParameter(f"give a distance of at least 0, such as 5, not {text!r}")
+    return number
+
+
+def _number(text: str | float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadParameter(f"give a number, not {text!r}") from None
 
 
 @frozen(kw_only=True)
@@ -100,6 +149,7 @@ class Access:
         float | None,
         Option(
             "--rate",
+            parser=read_rate,
             metavar="N",
             help="Most requests in a second; without it as many as fit.",
             rich_help_panel=HOW,
@@ -140,7 +190,7 @@ class Output:
             "--quiet",
             "-q",
             metavar="",
-            help="Say nothing on stderr but errors.",
+            help="Say nothing on stderr but warnings and errors.",
             rich_help_panel=OUTPUT,
         ),
     ] = False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from attrs import field, frozen
 
 from ximilar_async.sources._paths import TAKEN
 
@@ -14,7 +15,7 @@ from .screen import plain
 from .tables import counted, fields_to_show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ximilar_async._models import Match, Record
     from ximilar_async.bulk import Report, Result
@@ -25,6 +26,50 @@ _MOST_BYTES: Final = 64 * 2**20
 
 _SAME: Final = 0.005
 """Distance below which two images are shown as the same."""
+
+
+@frozen
+class Images:
+    """Where the images of records lie.
+
+    Args:
+        folder: Folder that they lie below.
+        files: Their paths below it, by the records' ids, where a catalog names them.
+    """
+
+    folder: Path | None = None
+    files: Mapping[str, str] = field(factory=dict)
+
+    @classmethod
+    def of(cls, path: Path | None, ids: Collection[str]) -> Images:
+        """Return the images below a folder, or those that a file of JSON lines names.
+
+        Args:
+            path: The folder or the file; a file's images lie below the folder that it is in.
+            ids: Ids of the records whose images are wanted.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if path is None or path.is_dir():
+            return cls(path)
+        return cls(path.parent, dict(_files_of(path, ids)))
+
+    def named(self, record: Record) -> Record:
+        """Return a record with the `_file` that the catalog has for it; services keep none."""
+        file = self.files.get(record.get("_id", ""))
+        return record if file is None else {**record, "_file": file}
+
+
+def _files_of(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(record, dict) and record.get("_id") in ids and "_file" in record:
+                yield record["_id"], str(record["_file"])
 
 
 def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | None:
@@ -93,33 +138,49 @@ def _thumbnail(path: Path) -> bytes | None:
         return None
 
 
+@frozen
+class SearchPage:
+    """The page of a search."""
+
+    html: str
+    missing: tuple[str, ...]
+    """Ids of the records that it shows no image of, and no address."""
+
+
 def search_page(
     query: Record,
     matches: Sequence[Match],
     *,
     place: str,
-    folder: Path | None = None,
+    images: Path | None = None,
     fields: Sequence[str] | None = None,
-) -> str:
+) -> SearchPage:
     """Return the page of a search.
 
     Args:
         query: What was searched with.
         matches: What was found, nearest first.
         place: The collection, in words.
-        folder: Where images lie.
+        images: Folder where images lie, or the file of JSON lines that was inserted.
         fields: Names of the fields to show; None chooses a few.
+
+    Raises:
+        OSError: `images` cannot be read.
     """
+    lie = Images.of(images, {match.id or "" for match in matches} | {query.get("_id", "")})
     tiles = tuple(
-        make_tile(match.record, folder, far=match.distance, fields=fields) for match in matches
+        make_tile(lie.named(match.record), lie.folder, far=match.distance, fields=fields)
+        for match in matches
     )
-    return render_page(
+    html = render_page(
         "Search by image",
         subtitle=f"{counted(len(matches), 'record')} of {place}, nearest first",
-        query=query_tile(query, folder),
+        query=query_tile(lie.named(query), lie.folder),
         sections=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
         footer=_FOOTER,
     )
+    missing = [tile.title for tile in tiles if tile.image is None and tile.address is None]
+    return SearchPage(html, tuple(missing))
 
 
 def query_tile(query: Record, folder: Path | None = None) -> Tile:

@@ -27,6 +27,11 @@ EXAMPLES: Final = """
 """
 
 _BY_ID: Final = "id:"
+_NAMED: Final = 3
+"""Records without an image that are named."""
+
+_LINES: Final = (".jsonl", ".ndjson")
+
 _AROUND: Final = 20
 """Characters of a filter that are quoted where it breaks off."""
 
@@ -72,8 +77,9 @@ def search(
         Path | None,
         Option(
             metavar="FOLDER",
-            help="With --html: where the images of records lie; a record's is found by its _file, "
-            "or by its _id with or without the ending.",
+            help="With --html: where the images of records lie; a record's is found by its _id, "
+            "with or without the ending. Or the file of JSON lines that was inserted: then by its "
+            "_file there.",
             rich_help_panel=ACTION,
         ),
     ] = None,
@@ -86,22 +92,24 @@ def search(
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
     query = query_record(image)
     _check_page(html, images)
+    needed = ("_id",) if html is None else ("_id", "_file", "_url")  # to find the images
 
     async def work(_: object) -> int:
         async with open_client(access) as client:
             collection = find_collection(client, place)
             answer = await collection.visual_knn(
-                query, k=k, filter=condition, fields_to_return=["_id", *names] if names else ["*"]
+                query, k=k, filter=condition, fields_to_return=[*needed, *names] if names else ["*"]
             )
         if html is None:
             _show(answer, names, output)
             return 0
         words = f"collection {collection.id} of {collection.service}"
         page = await asyncio.to_thread(
-            search_page, query, answer.matches, place=words, folder=images, fields=names
+            search_page, query, answer.matches, place=words, images=images, fields=names
         )
-        html.write_text(page, encoding="utf-8")
+        html.write_text(page.html, encoding="utf-8")
         _tell_page(html, answer.matches, output)
+        _tell_missing(page.missing, images, output)
         return 0
 
     return run(work)
@@ -112,6 +120,19 @@ def _tell_page(page: Path, matches: Sequence[Match], output: Output) -> None:
         put_json({"page": str(page), "matches": matches_json(matches)})
     else:
         put(f"{counted(len(matches), 'record')} found; page: {page}")
+
+
+def _tell_missing(ids: Sequence[str], images: Path | None, output: Output) -> None:
+    """Say which records stand on the page without an image, and what to do about it."""
+    if not ids:
+        return
+    names = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+    lies = "a collection keeps no files" if images is None else f"there is none in {images}"
+    say(
+        f"no image is shown for {counted(len(ids), 'record')} ({names}): {lies}; name the folder "
+        "with the images, or the file of JSON lines that was inserted, with --images",
+        output,
+    )
 
 
 def query_record(image: str) -> Record:
@@ -174,8 +195,12 @@ def _check_page(html: Path | None, images: Path | None) -> None:
         return
     if not html.parent.is_dir():
         raise UsageError(f"--html: there is no folder {str(html.parent)!r}")
-    if images is not None and not images.is_dir():
-        raise UsageError(f"--images: there is no folder {str(images)!r}")
+    if images is not None and not images.exists():
+        raise UsageError(f"--images: there is no folder or file {str(images)!r}")
+    if images is not None and images.is_file() and images.suffix.lower() not in _LINES:
+        raise UsageError(
+            f"--images takes a folder or a file of JSON lines (.jsonl), not {images.name!r}"
+        )
 
 
 def _show(answer: SearchAnswer, names: list[str] | None, output: Output) -> None:

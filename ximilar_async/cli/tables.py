@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -149,10 +150,19 @@ def _indented(lines: Iterable[Text]) -> Table:
 
 
 def _sample(result: Result) -> Text:
-    reason = reason_words(result)
-    if result.where in reason or (result.id or "?") in reason:
+    """Return a record's name and reason; where the reason names it, it is not named twice."""
+    reason, where, id_ = reason_words(result), result.where, result.id
+    begins = re.match(rf"{re.escape(where)}(?!\w)", reason)
+    if begins is None:
+        is_named = id_ == where and repr(id_) in reason
+        return Text(plain(reason)) if is_named else _named(result, f": {plain(reason)}")
+    if id_ is None or repr(id_) in reason:
         return Text(plain(reason))
-    return Text.assemble((plain(name(result)), "bold"), f": {plain(reason)}")
+    return _named(result, plain(reason[begins.end() :]))
+
+
+def _named(result: Result, words: str) -> Text:
+    return Text.assemble((plain(name(result)), "bold"), words)
 
 
 def name(result: Result) -> str:

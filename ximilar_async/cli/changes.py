@@ -1,0 +1,105 @@
+"""`update` and `delete`: records that are stored already."""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from typer import Argument
+
+from ximilar_async import bulk
+from ximilar_async.sources import open_path
+
+from .failures import UsageError
+from .ids import open_ids
+from .options import Access, Output, Place
+from .run_options import EXIT_CODES, Run
+from .runs import Plan, carry_out, check_files
+
+UPDATE_EXAMPLES: Final = (
+    """
+[bold]Examples[/bold]
+  ximilar-async update prices.jsonl -c shoes-id -s fashion
+  ximilar-async update prices.jsonl -c shoes-id --journal prices.journal --rejects rejects.jsonl
+  ximilar-async update prices.jsonl -c c1 --emulator data/ --dry-run
+
+A line holds the _id of a stored record and the fields to change, such as \
+{"_id": "sku-17", "price": 75, "season": null}: null removes a field, what is not named stays. \
+Images cannot be changed: delete such a record and insert it again.
+"""
+    + EXIT_CODES
+)
+
+DELETE_EXAMPLES: Final = (
+    """
+[bold]Examples[/bold]
+  ximilar-async delete gone.txt -c shoes-id -s fashion
+  ximilar-async delete gone.jsonl -c shoes-id --report report.json
+  ximilar-async delete gone.txt -c c1 --emulator data/ --dry-run
+
+It asks nothing before it deletes: try --dry-run first. A file that ends in .txt holds one id a \
+line, as it stands. In a file of JSON lines (.jsonl) a line is an id, "sku-17", or a record with \
+an _id, of which nothing else counts. A folder of images names the ids that `insert` gave them.
+"""
+    + EXIT_CODES
+)
+
+
+def update(
+    source: Annotated[
+        Path,
+        Argument(metavar="SOURCE", help="A file of JSON lines (.jsonl): _ids, fields to change."),
+    ],
+    *,
+    run: Run,
+    place: Place,
+    access: Access,
+    output: Output,
+) -> int:
+    """Change fields of stored records, and account for every record."""
+    check_files(run, {"SOURCE": source})
+    if source.is_dir():
+        raise UsageError(
+            f"{str(source)!r} is a folder: images cannot be updated; name a file of JSON lines "
+            "with the fields to change"
+        )
+    records = open_path(source)
+    return carry_out(
+        Plan(
+            f"update {records.name}",
+            lambda collection: bulk.update(collection, records, options=run.options),
+            run,
+            place,
+            access,
+            output,
+        )
+    )
+
+
+def delete(
+    source: Annotated[
+        Path,
+        Argument(
+            metavar="SOURCE",
+            help="A file of ids (.txt), a file of JSON lines with ids or records (.jsonl), or a "
+            "folder of images.",
+        ),
+    ],
+    *,
+    run: Run,
+    place: Place,
+    access: Access,
+    output: Output,
+) -> int:
+    """Delete stored records by their ids, and account for every id."""
+    check_files(run, {"SOURCE": source})
+    ids = open_ids(source)
+    return carry_out(
+        Plan(
+            f"delete {ids.name}",
+            lambda collection: bulk.delete(collection, ids, options=run.options),
+            run,
+            place,
+            access,
+            output,
+        )
+    )

@@ -1,0 +1,153 @@
+"""Options of bulk runs, each declared once; see `options`."""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from attrs import evolve, frozen
+from typer import Option
+
+from ximilar_async.bulk import Options
+from ximilar_async.images import ImageOptions
+
+from .options import ACTION, HOW, KEPT, read_distance, read_positive
+
+EXIT_CODES: Final = """
+[bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, 2 usage, \
+3 token refused, 4 collection full or credits spent, 5 service unreachable, 130 and 143 \
+interrupted, 70 the outcomes do not sum up (a defect of ours).
+"""
+"""The end of the help of every command that runs through records."""
+
+_DEFAULTS: Final = Options()
+_IMAGES: Final = ImageOptions()
+
+
+@frozen(kw_only=True)
+class Run:
+    """How a bulk run is cut up, and what is kept of it."""
+
+    dry_run: Annotated[
+        bool,
+        Option(
+            "--dry-run",
+            metavar="",
+            help="Read and check everything and send nothing; a journal is left alone.",
+            rich_help_panel=ACTION,
+        ),
+    ] = False
+    max_records: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            min=0,
+            help="Read no more than so many records.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None
+    batch_size: Annotated[
+        int, Option(metavar="N", min=1, max=10, help="Records in a request.", rich_help_panel=HOW)
+    ] = _DEFAULTS.batch_size
+    give_up_after: Annotated[
+        Any,
+        Option(
+            "--give-up-after",
+            parser=read_positive,
+            metavar="SECONDS",
+            help="End when the service has not answered for so long; until then it is tried again.",
+            rich_help_panel=HOW,
+        ),
+    ] = _DEFAULTS.retry.deadline
+    journal: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Write down what is sent and decided: the same command goes on where it stopped.",
+            rich_help_panel=KEPT,
+        ),
+    ] = None
+    durability: Annotated[
+        Literal["relaxed", "strict"],
+        Option(
+            help="With --journal: relaxed survives a killed process, strict a power failure too, "
+            "at a wait for the disk a request.",
+            rich_help_panel=KEPT,
+        ),
+    ] = "relaxed"
+    rejects: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE.jsonl",
+            help="Append rejected and failed records, as they were read, for `replay`.",
+            rich_help_panel=KEPT,
+        ),
+    ] = None
+    report: Annotated[
+        Path | None,
+        Option(metavar="FILE.json", help="Write the report to a file.", rich_help_panel=KEPT),
+    ] = None
+
+    @property
+    def options(self) -> Options:
+        """Return the same as options of `bulk`."""
+        return Options(
+            batch_size=self.batch_size,
+            retry=evolve(_DEFAULTS.retry, deadline=self.give_up_after),
+            # A dry run decides nothing: a journal would take its rejects for decided.
+            journal=None if self.dry_run else self.journal,
+            durability=self.durability,
+            rejects=self.rejects,
+            dry_run=self.dry_run,
+            max_records=self.max_records,
+        )
+
+
+@frozen(kw_only=True)
+class Insertion:
+    """How records with images are brought in."""
+
+    radius: Annotated[
+        Any,
+        Option(
+            "--radius",
+            parser=read_distance,
+            metavar="DISTANCE",
+            help="Largest distance of a near-duplicate; the service's default is 5.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None
+    attribution: Annotated[
+        Literal["compare", "exact"],
+        Option(
+            help="How a record is known to be this run's after a lost answer: by comparing its "
+            "fields, or exactly, by a field that is added to it (ximilar_async_run).",
+            rich_help_panel=HOW,
+        ),
+    ] = _DEFAULTS.attribution
+    max_side: Annotated[
+        int,
+        Option(
+            metavar="PIXELS",
+            min=0,
+            help="Larger images are shrunk to this side; 0 sends them as they are.",
+            rich_help_panel=HOW,
+        ),
+    ] = _IMAGES.max_side or 0
+    files_root: Annotated[
+        Path | None,
+        Option(
+            metavar="FOLDER",
+            help="Folder that _file of a record is relative to and must not leave; else the one "
+            "that SOURCE is in, or that the rejects file names.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
+
+    def applied(self, options: Options) -> Options:
+        """Return options of `bulk` with these among them."""
+        return evolve(
+            options,
+            attribution=self.attribution,
+            images=ImageOptions(max_side=self.max_side or None),
+            files_root=self.files_root,
+        )

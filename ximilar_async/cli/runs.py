@@ -1,0 +1,152 @@
+"""Bulk runs as commands: what insert, update, delete and replay share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ximilar_async.bulk import ExitCode, Stop
+from ximilar_async.errors import BulkAborted
+
+from . import failures
+from .connect import find_collection, open_client
+from .progress import watched
+from .screen import complain, put, put_json, say
+from .signals import run
+from .tables import report_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from ximilar_async._collection import Collection
+    from ximilar_async.bulk import Job, Report
+
+    from .options import Access, Output, Place
+    from .run_options import Run
+    from .signals import Signals
+
+
+@frozen
+class Plan:
+    """A bulk run that a command line asks for."""
+
+    title: str
+    """What to call it: "insert photos"."""
+    start: Callable[[Collection], Job]
+    """Returns the job for a collection."""
+    run: Run
+    place: Place
+    access: Access
+    output: Output
+
+
+def carry_out(plan: Plan) -> int:
+    """Do what was planned, print and write its report, and return the exit code.
+
+    Raises:
+        UsageError: no token or collection was named.
+        XimilarError: the service refuses or does not answer before anything is sent.
+    """
+    dry_run, output = plan.run.dry_run, plan.output
+
+    async def work(signals: Signals) -> int:
+        async with open_client(plan.access, needs_token=not dry_run) as client:
+            collection = find_collection(client, plan.place)
+            if not dry_run:
+                await collection.ping()  # before anything is read: is it there, is the token right?
+            _tell_plan(plan, collection)
+            job = plan.start(collection)
+            done = await follow(job, plan.title, output, signals, plan.run.max_records)
+        code = conclude(done, output, signals)
+        if plan.run.report is not None and not _is_written(done, plan.run.report):
+            code = code or ExitCode.TROUBLE
+        return code
+
+    return run(work)
+
+
+def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
+    """See before a long run whether its files can be written, and that no two are the same.
+
+    Args:
+        run_: The run's options.
+        inputs: What is read, by how the command line calls it.
+
+    Raises:
+        UsageError: a folder is not there, the report's file does not end in .json, or a file that
+            is written is also something else.
+    """
+    written = {"--journal": run_.journal, "--rejects": run_.rejects, "--report": run_.report}
+    for name, path in written.items():
+        if path is not None and path.is_dir():
+            raise failures.UsageError(f"{name} {str(path)!r} is a folder: name a file")
+        if path is not None and not path.parent.is_dir():
+            raise failures.UsageError(f"{name}: there is no folder {str(path.parent)!r}")
+    if run_.report is not None and run_.report.suffix.lower() != ".json":
+        raise failures.UsageError(
+            f"--report writes JSON: name a file that ends in .json, not {run_.report.name!r}"
+        )
+    _refuse_same([*inputs.items(), *written.items()])
+
+
+def _refuse_same(files: Iterable[tuple[str, Path | None]]) -> None:
+    seen: dict[Path, str] = {}
+    for name, path in files:
+        # Several may go to one device, such as /dev/null.
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        first = seen.setdefault(path.resolve(), name)
+        if first != name:
+            raise failures.UsageError(f"{first} and {name} are the same file: {str(path)!r}")
+
+
+async def follow(
+    job: Job, title: str, output: Output, signals: Signals, max_records: int | None = None
+) -> Report:
+    """Run a bulk job to its end, show how it goes, and return its report however it ends."""
+
+    def stop(reason: str) -> None:
+        say(f"{reason}: finishing what is under way; once more ends at once", output)
+        job.stop(reason)
+
+    async with watched(job, title, output, max_records=max_records):
+        with signals.stopping(stop):
+            try:
+                return await job
+            except BulkAborted as aborted:
+                report: Report = aborted.report
+                return report
+
+
+def conclude(report: Report, output: Output, signals: Signals) -> int:
+    """Print a report and return the exit code that goes with it."""
+    if output.json:
+        put_json(report.to_dict())
+    else:
+        put(report_view(report))
+    if report.stop is Stop.ASKED:
+        complain("stopped", report.stop_reason)
+    elif report.stop is not None:
+        complain("error", failures.message(BulkAborted(report.summary(), report)))
+    return signals.exit_code or int(report.exit_code)
+
+
+def _is_written(report: Report, path: Path) -> bool:
+    """Write a report; where that fails the run's own exit code still counts."""
+    try:
+        report.write(path)
+    except OSError as error:
+        complain("error", failures.message(error))
+        return False
+    return True
+
+
+def _tell_plan(plan: Plan, collection: Collection) -> None:
+    if plan.output.verbose:
+        say(
+            f"{plan.title}: collection {collection.id} of {collection.service}, "
+            f"up to {collection.slots} requests at once",
+            plan.output,
+        )
