@@ -35,6 +35,8 @@ from ._sender import Sender
 from ._verify import marked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ximilar_async._collection import Collection
     from ximilar_async._concurrency import GateStatistics
     from ximilar_async.sources import Source
@@ -59,12 +61,14 @@ class Engine:
         collection: Where.
         source: The records.
         options: How.
+        clock: Returns monotonic seconds; the client's session has the same.
     """
 
     operation: Operation
     collection: Collection
     source: Source
     options: Options
+    clock: Callable[[], float] = time.monotonic
     listeners: Listeners = field(init=False)
     """Who is told what."""
     _health: Health = field(init=False)
@@ -79,7 +83,7 @@ class Engine:
     _queue: asyncio.Queue[Work | None] = field(init=False)
     _reader: asyncio.Task[None] | None = field(default=None, init=False)
     _running: asyncio.Task[None] | None = field(default=None, init=False)
-    _started: float = field(factory=time.monotonic, init=False)
+    _started: float = field(init=False)
     _ended: float | None = field(default=None, init=False)
     _gate_before: GateStatistics | None = field(default=None, init=False)
     _cause: Exception | None = field(default=None, init=False)
@@ -87,7 +91,8 @@ class Engine:
     def __attrs_post_init__(self) -> None:
         options, collection, halt = self.options, self.collection, self.halt
         retry = options.retry
-        self._health = Health(retry, time.monotonic)
+        self._started = self.clock()
+        self._health = Health(retry, self.clock)
         self.listeners = Listeners(options.on_result, options.progress, halt)
         self._books = Books(options, halt)
         ledger = self._ledger = Ledger(self.listeners, self._books, self._on_settled)
@@ -151,7 +156,7 @@ class Engine:
         except BaseException:
             self.listeners.end()
             raise
-        self._started = time.monotonic()
+        self._started = self.clock()
         self._gate_before = self.collection.statistics()
         self._running = asyncio.create_task(self._pipeline())
         try:
@@ -221,7 +226,7 @@ class Engine:
         """Close ledger and books, and tell for the last time."""
         ending = self._ending
         self._ledger.close(ending.reason or "the run was cancelled")
-        self._ended = time.monotonic()
+        self._ended = self.clock()
         good = self._running is not None and not self._running.cancelled() and not self._cause
         await self._books.close(self.report() if good and ending.stop is not Stop.JOURNAL else None)
         self.listeners.tell_progress(self.report)
@@ -258,7 +263,7 @@ class Engine:
     def report(self) -> Report:
         """Return the state of the run as it is now."""
         ledger, health, ending = self._ledger, self._health, self._ending
-        now = self._ended or time.monotonic()
+        now = self._ended or self.clock()
         report = Report(
             operation=self.operation.name,
             read=ledger.read_in_all,
@@ -293,7 +298,7 @@ class Engine:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             self.listeners.tell_progress(self.report)
-            self._check_time(time.monotonic())
+            self._check_time(self.clock())
 
     def _check_time(self, now: float) -> None:
         """End the run when the service has not answered for too long, or its time is over."""
@@ -310,7 +315,7 @@ class Engine:
 
     def _on_settled(self, item: Item, outcome: Outcome) -> None:
         for following in self._intake.decided(item):
-            self._schedule.add(time.monotonic(), Batch((following,)))
+            self._schedule.add(self.clock(), Batch((following,)))
         if outcome in (Outcome.REJECTED, Outcome.FAILED) and not self._ending.halted:
             self._check_budget()
 

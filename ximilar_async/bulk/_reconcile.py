@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ximilar_async._models import Skipped, read_skipped
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from ximilar_async._models import Match
 
-_DUPLICATE_CODES = frozenset({211, 411})
+_ALL_DUPLICATE = 411
+_DUPLICATE_CODES = frozenset({211, _ALL_DUPLICATE})
 _NOT_FOUND = 404
-_FULL = 412
 
 
 @frozen
@@ -84,7 +84,8 @@ def reconcile(
         elif id_ in done:
             verdicts[id_] = Verdict(success, answer=done[id_])
         elif id_ in skipped:
-            verdicts[id_] = _skip_verdict(read_skipped(skipped[id_]), doubtful=id_ in doubtful)
+            skip = evolve(read_skipped(skipped[id_]), id=id_)
+            verdicts[id_] = _skip_verdict(skip, success, doubtful=id_ in doubtful)
         elif nothing and (refusal := _refusal(code, doubtful=id_ in doubtful)) is not None:
             verdicts[id_] = refusal
         else:
@@ -93,10 +94,22 @@ def reconcile(
     return Reconciled(verdicts, anomalies)
 
 
+def read_id(record: Mapping[str, Any]) -> str | None:
+    """Return the id of a record in an answer; the service may tell numbers as such.
+
+    Example:
+        >>> read_id({"_id": 7}), read_id({"_id": True}), read_id({})
+        ('7', None, None)
+    """
+    id_ = record.get("_id")
+    return str(id_) if type(id_) in (str, int) else None
+
+
 def _refusal(code: int | None, *, doubtful: bool) -> Verdict | None:
     """Return what a code says of all records of a request whose answer lists none."""
-    if code in _DUPLICATE_CODES:
-        # 411: "all records refused because of _id duplicity" (Visual Search, Insert).
+    if code == _ALL_DUPLICATE:
+        # 411: "all records refused because of _id duplicity"; 211 without lists does not tell which
+        # of "some records" were inserted (Visual Search, Insert).
         return _duplicate(code, "record duplicate", doubtful=doubtful)
     if code == _NOT_FOUND:
         # 404: "none of the requested records were found" (Visual Search, Get).
@@ -114,9 +127,8 @@ def _by_id(
         return {}
     found: dict[str, dict[str, Any]] = {}
     for record in records:
-        id_ = record.get("_id") if isinstance(record, dict) else None
-        id_ = str(id_) if type(id_) is int else id_
-        if not isinstance(id_, str) or id_ not in known:
+        id_ = read_id(record) if isinstance(record, dict) else None
+        if id_ is None or id_ not in known:
             anomalies[f"an id in {name} that was not sent"] += 1
         elif id_ in found:
             anomalies[f"an id twice in {name}"] += 1
@@ -137,22 +149,26 @@ def _code(answer: Mapping[str, Any]) -> int | None:
     return code if type(code) is int else None
 
 
-def _skip_verdict(skip: Skipped, *, doubtful: bool) -> Verdict:
+def _skip_verdict(skip: Skipped, success: Outcome, *, doubtful: bool) -> Verdict:
     # Duplicate and near-duplicate share code 211; only the neighbours tell them apart.
     if skip.near_duplicates:
-        itself = any(match.id == skip.id for match in skip.near_duplicates)
-        return Verdict(
-            None if itself else Outcome.NEAR_DUPLICATE,
-            "near-duplicate of its own earlier attempt" if itself else skip.text,
-            skip.code,
-            skip.near_duplicates,
-        )
+        return _near_duplicate(skip, doubtful=doubtful)
     if skip.code in _DUPLICATE_CODES:
         return _duplicate(skip.code, skip.text, doubtful=doubtful)
-    if skip.code == _NOT_FOUND:
+    # An insert looks for nothing: there a 404 is about the image.
+    if skip.code == _NOT_FOUND and success is not Outcome.INSERTED:
         return _missing(skip, doubtful=doubtful)
     reason = skip.text or "skipped by the service without a reason"
     return Verdict(None if doubtful else Outcome.REJECTED, reason, skip.code)
+
+
+def _near_duplicate(skip: Skipped, *, doubtful: bool) -> Verdict:
+    ids = {read_id(match.record) for match in skip.near_duplicates}
+    if doubtful and not ids.isdisjoint({skip.id, None}):
+        reason = "near-duplicate, perhaps of its own earlier attempt"
+        return Verdict(None, reason, skip.code, skip.near_duplicates)
+    outcome = Outcome.ALREADY_PRESENT if skip.id in ids else Outcome.NEAR_DUPLICATE
+    return Verdict(outcome, skip.text, skip.code, skip.near_duplicates)
 
 
 def _missing(skip: Skipped, *, doubtful: bool) -> Verdict:

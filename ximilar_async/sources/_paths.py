@@ -194,11 +194,15 @@ _NOT_A_NUMBER: Final = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity)\s*[,}\]]")
 
 def _parse(line: bytes, where: str) -> Entry:
     try:
-        # orjson would turn integers beyond 64 bits into floats: keep them, to be refused by name.
-        record = json.loads(line) if _LONG_NUMBER.search(line) else orjson.loads(line)
+        record = orjson.loads(line)
+        if _LONG_NUMBER.search(line):
+            # orjson turns integers beyond 64 bits into floats: keep them, to be refused by name.
+            record = json.loads(line.decode())
         return Entry(where, record)
     except json.JSONDecodeError as error:
         fault = f"is not JSON at character {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:
+        fault = f"cannot be read: {error}"
     if _NOT_A_NUMBER.search(line):
         fault = "holds NaN or Infinity, which JSON does not have; leave the field out"
     return Entry(where, fault=fault)
