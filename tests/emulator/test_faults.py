@@ -92,12 +92,20 @@ def test_the_account_can_fail() -> None:
 
 
 def test_poison_goes_with_its_record() -> None:
-    """Each request that holds the record fails, alone or among others, in every kind of body."""
+    """Each request that brings the record fails, alone or among others; asking for it does not."""
     plan = Faults(faults.poison(["bad"]))
+    look_up = request("get", {"records": [{"_id": "bad"}]})
+    update = request("update", {"records": [{"_id": "bad"}]})
+    asked = [insert("a", "b"), insert("a", "bad"), insert("bad"), look_up, update]
+    assert fails(plan, asked) == [0, 1, 1, 0, 1]
+
+
+def test_records_are_found_in_every_kind_of_body() -> None:
+    """Records to store and query records count alike; what is no record is passed over."""
+    plan = Faults(faults.slow(1, ids="bad"))
     query = request("visualKNN", {"query_record": {"_id": "bad"}})
     several = request("visualKNNMulti", {"query_records": [{"_id": "good"}, {"_id": "bad"}]})
-    asked = [insert("a", "b"), insert("a", "bad"), insert("bad"), query, several]
-    assert fails(plan, asked) == [0, 1, 1, 1, 1]
+    assert fails(plan, [query, several, insert("bad"), insert("good")]) == [1, 1, 1, 0]
     strange: list[Any] = [b"no JSON", [1], {"records": 5}, {"records": [5, {"_id": 5}]}]
     assert not any(fails(plan, [request("insert", body) for body in strange]))
 

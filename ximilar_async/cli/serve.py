@@ -19,6 +19,7 @@ EXAMPLES: Final = """
 [bold]Examples[/bold]
   ximilar-async emulator data/
   ximilar-async emulator --port 0 --latency 0.05 --capacity 1000
+  ximilar-async emulator --faults faults.toml
   ximilar-async emulator data/ --url-images fetch --url-allow https://images.example.com
 
 It shows a line for another shell, after which every command there (and every client that reads \
@@ -101,6 +102,14 @@ def emulator(
             rich_help_panel=_BEHAVIOUR,
         ),
     ] = [],  # noqa: B006 - as above
+    faults: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="What goes wrong and when, as .toml or .json; see the README's emulator.",
+            rich_help_panel=_BEHAVIOUR,
+        ),
+    ] = None,
     files_root: Annotated[
         Path | None,
         Option(
@@ -127,6 +136,7 @@ def emulator(
         "rate_limit": rate_limit,
         "mirror_status": mirror_status,
         "dialect": dialect,
+        "faults": None if faults is None else _read_faults(faults),
         "url_images": url_images,
         "url_allow": url_allow,
         "files_root": files_root,
@@ -142,8 +152,25 @@ async def _serve(signals: Signals, settings: dict[str, Any], output: Output) -> 
             await gone.wait()
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # behind the terminal's own ^C
-    say("the emulator is closed", output)
+    plan = settings["faults"]
+    hits = ", ".join(f"{count} {name}" for name, count in plan.hits.items()) if plan else ""
+    say("the emulator is closed" + (f"; faults: {hits}" if hits else ""), output)
     return 0
+
+
+def _read_faults(file: Path) -> Any:
+    """Return the plan in a file.
+
+    Raises:
+        UsageError: it makes no sense, or the emulator's extra is not installed.
+        OSError: it cannot be read.
+    """
+    try:
+        from ximilar_async.emulator import load_faults  # noqa: PLC0415 - an extra
+
+        return load_faults(file)
+    except (ImportError, ValueError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _announce(url: str, settings: dict[str, Any], output: Output) -> None:

@@ -30,6 +30,7 @@ _WORDS: Final = {
     503: "service unavailable",
     504: "Gateway Timeout",
 }
+_INSERTS: Final = ("insert", "nearDupsInsert")
 _GATEWAYS_OWN: Final = frozenset({401, 403})
 """Statuses whose body is `{"detail"}`, the shape of the gateway before the service."""
 
@@ -162,23 +163,24 @@ def full(*, after: int = 0, status: int = 412, **when: Unpack[Among]) -> Rule:
         ['insert', 'nearDupsInsert']
     """
     fault = Fault(apply=False, answer=_refusal(status))
-    when.setdefault("methods", ("insert", "nearDupsInsert"))
+    when.setdefault("methods", _INSERTS)
     return Rule(name="full", fault=fault, first=_following(after), **when)
 
 
 def poison(ids: str | Iterable[str], *, status: int = 500, **when: Unpack[Span]) -> Rule:
-    """Refuse every request that holds one of these records, however often it comes.
+    """Refuse every request that brings one of these records, however often it comes.
 
     Args:
         ids: The records' `_id`s.
         status: What is answered: 400, 413, 422, 500.
-        when: Which requests (`Rule`).
+        when: Which requests (`Rule`); without `methods` those that insert or change records.
 
     Example:
         >>> poison(["a", "b"], status=400).concerns("insert", frozenset({"b", "c"}))
         True
     """
     fault = Fault(apply=False, answer=_refusal(status))
+    when.setdefault("methods", (*_INSERTS, "update"))
     return Rule(name="poison", fault=fault, ids=ids, **when)
 
 
