@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from ximilar_async.bulk._outcomes import Outcome
 from ximilar_async.bulk._reconcile import reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IDS = ["1", "2", "3"]
 
@@ -47,10 +52,19 @@ def test_a_near_duplicate_is_told_from_a_duplicate_by_its_neighbours() -> None:
     assert found.verdicts["3"].outcome is Outcome.ALREADY_PRESENT
 
 
-def test_a_near_duplicate_of_itself_is_looked_up() -> None:
+@pytest.mark.parametrize("neighbour", [{"_id": "1"}, {"_id": 1}, {}], ids=["id", "int", "none"])
+def test_a_near_duplicate_of_itself_after_a_lost_answer_is_looked_up(
+    neighbour: dict[str, Any],
+) -> None:
     """A repeated near-duplicate insert may match its own first attempt at distance 0."""
-    near = skipped("1", answer_records=[{"_id": "1"}], answer_distances=[0.0])
-    assert outcomes({"skipped_records": [near]})[0] is None
+    near = skipped("1", answer_records=[neighbour], answer_distances=[0.0])
+    assert outcomes({"skipped_records": [near]}, doubtful=True)[0] is None
+
+
+def test_a_near_duplicate_of_itself_at_the_first_attempt_was_there_before() -> None:
+    """No earlier attempt can have stored it, so it is not looked up and taken for this run's."""
+    near = skipped("1", answer_records=[{"_id": 1}, {"_id": "8"}], answer_distances=[0.0, 2.0])
+    assert outcomes({"skipped_records": [near]})[0] is Outcome.ALREADY_PRESENT
 
 
 def test_411_without_lists_says_that_all_are_there() -> None:
@@ -98,67 +112,259 @@ def test_ids_that_nobody_sent_are_counted_and_not_believed() -> None:
     }
 
 
-def test_other_reasons_are_rejections_and_not_found() -> None:
-    """404 in a reason means that no such record is stored; any other reason is a refusal."""
+def test_211_without_lists_says_nothing_of_any_record() -> None:
+    """211: "some records inserted", and no word of which."""
+    assert outcomes({"status": {"code": 211}}) == [None] * 3
+
+
+def test_other_reasons_are_rejections() -> None:
+    """A reason that is no duplicate is a refusal, a missing one too."""
     raw = {"skipped_records": [skipped("1", 404), skipped("2", 400), {"_id": "3"}]}
-    assert outcomes(raw) == [Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.REJECTED]
+    assert outcomes(raw) == [Outcome.REJECTED] * 3
+    assert outcomes(raw, doubtful=True) == [None] * 3
 
 
+def test_what_is_not_stored_cannot_be_changed() -> None:
+    """404 in a reason means that no such record is stored, except where nothing is looked for."""
+    for success in (Outcome.UPDATED, Outcome.DELETED, Outcome.FOUND):
+        found = reconcile(["1"], {"skipped_records": [skipped("1", 404)]}, success)
+        assert found.verdicts["1"].outcome is Outcome.NOT_FOUND
+
+
+# --- any answer at all --------------------------------------------------------------------------
+
+EXAMPLES = max(300, settings().max_examples)  # 20,000 with --hypothesis-profile=thorough
+hostile = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+NAMES = ["_id", "_reason", "status", "code", "answer_records", "skipped_records", "answer_count"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 500) | st.text(max_size=3) | st.floats(),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["_id", "_reason", "status", "code", "answer_records", "x"]),
-            inner,
-            max_size=3,
-        )
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=2), inner, max_size=4)
     ),
-    max_leaves=6,
+    max_leaves=8,
+)
+CODES = st.sampled_from([211, 411, 404, 412, 210, 200, 400, 500, 0, -1, 2**70, "211", 211.0, True])
+SUCCESSES = st.sampled_from([Outcome.INSERTED, Outcome.UPDATED, Outcome.DELETED, Outcome.FOUND])
+IDS_SENT = st.lists(
+    st.integers(0, 12).map(str) | st.text(min_size=1, max_size=3),
+    min_size=1,
+    max_size=10,
+    unique=True,
 )
 
 
-@st.composite
-def hostile_answers(draw: st.DrawFn) -> tuple[list[str], Any, bool]:
-    ids = draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=10, unique=True))
-    id_ = st.sampled_from(ids) | st.text(max_size=2) | st.none() | st.integers(0, 9)
-    reason = st.fixed_dictionaries(
-        {},
-        optional={
-            "status": st.fixed_dictionaries({"code": st.sampled_from([211, 411, 404, "211"])}),
-            "answer_records": st.lists(st.fixed_dictionaries({"_id": id_}), max_size=2),
-            "answer_distances": st.lists(st.floats(), max_size=2),
-        },
-    )
-    record = st.fixed_dictionaries({"_id": id_}, optional={"_reason": reason}) | JSON
-    records = st.lists(record, max_size=12) | JSON
-    raw = draw(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "status": st.fixed_dictionaries({"code": st.integers(200, 500)}) | JSON,
-                "answer_records": records,
-                "skipped_records": records,
-                "answer_count": st.integers(-1, 20) | JSON,
-            },
-        )
-        | JSON
-    )
-    return ids, raw, draw(st.booleans())
+def entry_ids(raw: Any, name: str) -> list[str | None]:
+    """Return the id of each entry of a list of an answer, read in a second way."""
+    entries = raw.get(name) if isinstance(raw, dict) else None
+    values = [
+        entry["_id"] if isinstance(entry, dict) and "_id" in entry else None
+        for entry in (entries if isinstance(entries, list) else [])
+    ]
+    known = [str(value) if type(value) is int else value for value in values]
+    return [value if isinstance(value, str) else None for value in known]
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(hostile_answers())
-def test_any_answer_gives_each_record_one_verdict(case: tuple[list[str], Any, bool]) -> None:
-    """Reconciling is total, and a success is only what the answer itself lists."""
-    ids, raw, doubtful = case
-    found = reconcile(ids, raw, Outcome.INSERTED, doubtful=ids if doubtful else ())
+def expected_anomalies(ids: list[str], raw: Any) -> Counter[str]:
+    """Return what an answer says that it should not, but for what it leaves out."""
+    if not isinstance(raw, dict):
+        return Counter({"the answer is no object": 1})
+    found: Counter[str] = Counter()
+    both = set(ids)
+    for name in ("answer_records", "skipped_records"):
+        if raw.get(name) is not None and not isinstance(raw[name], list):
+            found[f"{name} is no list"] += 1
+        times = Counter(entry_ids(raw, name))
+        for id_, number in times.items():
+            if id_ not in ids:
+                found[f"an id in {name} that was not sent"] += number
+            elif number > 1:
+                found[f"an id twice in {name}"] += number - 1
+        both &= times.keys()
+    found["id both done and skipped"] += len(both)
+    count, records = raw.get("answer_count"), raw.get("answer_records")
+    if isinstance(records, list) and type(count) is int and count != len(records):
+        found["answer_count differs from answer_records"] += 1
+    return +found
+
+
+def code_of_all(raw: Any) -> int | None:
+    """Return the code of an answer if it is one that speaks of all records at once."""
+    status = raw.get("status") if isinstance(raw, dict) else None
+    code = status.get("code") if isinstance(status, dict) else status
+    return code if type(code) is int and code in (404, 411) else None
+
+
+def check(ids: list[str], raw: Any, success: Outcome, doubtful: set[str]) -> None:
+    """Hold an answer's verdicts against what the answer shows."""
+    before = deepcopy(raw)
+    found = reconcile(ids, raw, success, doubtful=doubtful)
+    assert repr(raw) == repr(before)  # NaN is not equal to itself
     assert list(found.verdicts) == ids
-    listed = raw.get("answer_records") if isinstance(raw, dict) else None
-    told = {
-        str(record.get("_id"))
-        for record in (listed if isinstance(listed, list) else [])
-        if isinstance(record, dict)
-    }
+    done, skipped = entry_ids(raw, "answer_records"), entry_ids(raw, "skipped_records")
+    silent = [id_ for id_ in ids if id_ not in done and id_ not in skipped]
+    of_all = code_of_all(raw) if len(silent) == len(ids) else None
     for id_, verdict in found.verdicts.items():
-        assert verdict.outcome is not Outcome.INSERTED or id_ in told
+        outcome = verdict.outcome
+        event(f"outcome {outcome}")
+        assert (outcome is success) == (id_ in done and id_ not in skipped)
+        assert outcome in (None, success) or id_ not in done
+        assert outcome is not Outcome.REJECTED or (id_ in skipped and id_ not in doubtful)
+        assert outcome is not Outcome.ALREADY_PRESENT or id_ not in doubtful
+        assert outcome is not Outcome.NEAR_DUPLICATE or verdict.near_duplicates
+        assert outcome is not Outcome.NOT_FOUND or verdict.code == 404
+        assert outcome not in (Outcome.FAILED, Outcome.NOT_ATTEMPTED)
+        assert outcome is None or id_ not in silent or of_all is not None
+    told = found.anomalies.copy()
+    assert told.pop("id in neither list", 0) == (0 if of_all else len(silent))
+    assert told == expected_anomalies(ids, raw)
+
+
+@hostile
+@given(ids=IDS_SENT, raw=JSON, success=SUCCESSES, data=st.data())
+def test_any_json_gives_each_record_one_verdict(
+    ids: list[str], raw: Any, success: Outcome, data: st.DataObject
+) -> None:
+    """Reconciling is total, and a success is only what the answer itself lists."""
+    doubtful = data.draw(st.sets(st.sampled_from(ids)))
+    if isinstance(raw, dict) and data.draw(st.booleans()):
+        raw["answer_records"] = [{"_id": id_} for id_ in ids]
+    check(ids, raw, success, doubtful)
+
+
+# --- answers that are nearly good ---------------------------------------------------------------
+
+
+@st.composite
+def reasons(draw: st.DrawFn, ids: list[str]) -> Any:
+    """Return a reason: of a duplicate, of a near-duplicate, of anything."""
+    id_ = st.sampled_from(ids) | st.text(max_size=2) | st.none() | st.integers(0, 12)
+    neighbours = st.lists(
+        st.fixed_dictionaries({}, optional={"_id": id_}) | JSON, min_size=1, max_size=3
+    )
+    distances = st.lists(st.floats() | st.integers() | JSON, max_size=3) | JSON
+    kinds = [
+        st.fixed_dictionaries({"status": st.fixed_dictionaries({"code": CODES})}),
+        st.fixed_dictionaries(
+            {
+                "status": st.fixed_dictionaries({"code": CODES, "text": JSON}),
+                "answer_records": neighbours,
+                "answer_distances": distances,
+            }
+        ),
+        JSON,
+    ]
+    return draw(st.one_of(kinds))
+
+
+@st.composite
+def good_answers(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
+    """Return an answer by the documents, for any division of the ids."""
+    done, skipped = [], []
+    for id_ in ids:
+        match draw(st.sampled_from(["done", "done", "skipped", "nowhere"])):
+            case "done":
+                done.append({"_id": id_})
+            case "skipped":
+                skipped.append({"_id": id_, "_reason": draw(reasons(ids))})
+    return {
+        "status": {"code": draw(CODES), "text": "words"},
+        "answer_records": draw(st.permutations(done)),
+        "skipped_records": draw(st.permutations(skipped)),
+        "answer_count": len(done),
+    }
+
+
+def swap(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    raw["answer_records"], raw["skipped_records"] = raw["skipped_records"], raw["answer_records"]
+
+
+def double(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    """Repeat an entry, in its own list or in the other one."""
+    of, to = (draw(st.sampled_from(["answer_records", "skipped_records"])) for _ in "12")
+    if isinstance(raw[of], list) and isinstance(raw[to], list) and raw[of]:
+        raw[to] = [*raw[to], draw(st.sampled_from(raw[of]))]
+
+
+def disguise(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    """Write an entry's id as something like it."""
+    name = draw(st.sampled_from(["answer_records", "skipped_records"]))
+    entries = raw[name] if isinstance(raw[name], list) else []
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(id_ := entry.get("_id"), str):
+            forms: list[Any] = [f" {id_}", id_.upper(), [id_], {"_id": id_}, None, True, 1.0]
+            if id_.isascii() and id_.isdigit():
+                forms += [int(id_)] * 8
+            entry["_id"] = draw(st.sampled_from(forms))
+            return
+
+
+def add_unknown(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    name = draw(st.sampled_from(["answer_records", "skipped_records"]))
+    if isinstance(raw[name], list):
+        raw[name] = [*raw[name], draw(JSON | st.builds(lambda i: {"_id": i}, st.text(max_size=2)))]
+
+
+def replace(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    """Put anything in the place of a part."""
+    raw[draw(st.sampled_from(sorted(raw)))] = draw(JSON)
+
+
+def drop(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    raw[draw(st.sampled_from(sorted(raw)))] = None
+
+
+def miscount(draw: st.DrawFn, raw: dict[str, Any], ids: list[str]) -> None:
+    raw["answer_count"] = draw(st.integers(-1, 12) | st.booleans() | st.just("3"))
+
+
+CHANGES: list[Callable[[st.DrawFn, dict[str, Any], list[str]], None]] = [
+    swap,
+    double,
+    disguise,
+    add_unknown,
+    replace,
+    drop,
+    miscount,
+]
+
+
+@st.composite
+def nearly_good(draw: st.DrawFn) -> tuple[list[str], dict[str, Any], set[str]]:
+    """Return ids, an answer about them that was tampered with, and which of them are doubtful."""
+    ids = draw(IDS_SENT)
+    raw = draw(good_answers(ids))
+    for change in draw(st.lists(st.sampled_from(CHANGES), max_size=4)):
+        change(draw, raw, ids)
+    return ids, raw, draw(st.sets(st.sampled_from(ids)))
+
+
+@hostile
+@given(nearly_good(), SUCCESSES)
+def test_a_nearly_good_answer_gives_each_record_one_verdict(
+    case: tuple[list[str], dict[str, Any], set[str]], success: Outcome
+) -> None:
+    """Lists swapped, entries doubled, ids disguised, parts missing: no verdict is invented."""
+    ids, raw, doubtful = case
+    check(ids, raw, success, doubtful)
+
+
+@hostile
+@given(nearly_good())
+def test_a_record_s_verdict_hangs_on_nothing_but_its_own_entries(
+    case: tuple[list[str], dict[str, Any], set[str]],
+) -> None:
+    """Answers need not keep an order: shuffled lists say the same, if no id is doubled."""
+    ids, raw, doubtful = case
+    for name in ("answer_records", "skipped_records"):
+        named = [id_ for id_ in entry_ids(raw, name) if id_ is not None]
+        if len(set(named)) < len(named):
+            return
+    turned = {name: part[::-1] if isinstance(part, list) else part for name, part in raw.items()}
+    first = reconcile(ids, raw, Outcome.INSERTED, doubtful=doubtful)
+    second = reconcile(ids, turned, Outcome.INSERTED, doubtful=doubtful)
+    assert repr(first.verdicts) == repr(second.verdicts)
+    assert first.anomalies == second.anomalies
