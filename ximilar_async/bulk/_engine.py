@@ -313,16 +313,16 @@ class Engine:
         if deadline is not None and now - self._started > deadline:
             self.halt(Stop.DEADLINE, f"{deadline:g} s have passed (deadline)")
 
-    def _on_settled(self, item: Item, outcome: Outcome) -> None:
+    def _on_settled(self, item: Item) -> None:
         for following in self._intake.decided(item):
             self._schedule.add(self.clock(), Batch((following,)))
-        if outcome in (Outcome.REJECTED, Outcome.FAILED) and not self._ending.halted:
-            self._check_budget()
+        if self.options.error_budget is not None and not self._ending.halted:
+            self._check_budget(self.options.error_budget)
 
-    def _check_budget(self) -> None:
-        budget, counts = self.options.error_budget, self._ledger.counts
+    def _check_budget(self, budget: int | float) -> None:  # noqa: PYI041 - as in the options
+        counts = self._ledger.counts
         errors = counts[Outcome.REJECTED] + counts[Outcome.FAILED]
-        if budget is not None and is_over_budget(errors, counts.total(), budget):
+        if is_over_budget(errors, counts.total(), budget):
             allowed = f"{budget:.0%}" if isinstance(budget, float) else str(budget)
             told = f"{errors} records were rejected or failed, more than {allowed} (error_budget)"
             self.halt(Stop.ERRORS, told)

@@ -75,10 +75,14 @@ class Batch:
         """Return the same batch, kept from other records: one of its own may be poison."""
         return evolve(self, isolated=True)
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def singles(self) -> tuple[Batch, ...]:
+        """Return each record as a batch of its own."""
+        return tuple(Batch((item,), isolated=True) for item in self.items)
+
+    def halves(self) -> tuple[Batch, ...]:
         """Return the batch cut in two, to find the record that a whole request fails for."""
         middle = len(self.items) // 2
-        return Batch(self.items[:middle], True), Batch(self.items[middle:], True)  # noqa: FBT003 - isolated
+        return Batch(self.items[:middle], isolated=True), Batch(self.items[middle:], isolated=True)
 
 
 @frozen

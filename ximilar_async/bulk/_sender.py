@@ -220,8 +220,10 @@ class Sender:
     def _isolate(self, batch: Batch, error: XimilarError) -> None:
         """Find the record for which the whole request is refused: the others are fine."""
         if len(batch.items) > 1:
-            for half in batch.halves():
-                self.schedule.add(self.health.clock(), half)
+            # Where nothing was ever accepted, the fault may be the run's: single records tell soon.
+            parts = batch.halves() if self.health.accepted else batch.singles()
+            for part in parts:
+                self.schedule.add(self.health.clock(), part)
             return
         self._give_up(batch.items, error, Outcome.REJECTED)
         self._refused_alone += 1
