@@ -11,7 +11,8 @@ from rich.console import Console
 from ximilar_async._models import Match
 from ximilar_async.bulk import ExitCode, Outcome, Report, Result, Stop
 from ximilar_async.cli.failures import UsageError, exit_code, message
-from ximilar_async.cli.progress import Pace, run_view, share_done, time_left
+from ximilar_async.cli.pace import Pace, share_done, time_left
+from ximilar_async.cli.progress import Remarks, Watch, run_view
 from ximilar_async.cli.screen import plain
 from ximilar_async.cli.tables import fields_to_show, matches_view, report_view
 from ximilar_async.errors import (
@@ -154,19 +155,138 @@ def test_time_left_needs_something_done() -> None:
     assert time_left(10, 1.0) == 0
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
-def test_progress_fits_the_terminal_and_tells_of_an_outage(width: int) -> None:
-    """Records, rate, outcomes so far and time left in three lines; and why nothing moves."""
+WAITS = {"source": 0.004, "images": 0.17, "rate": 0.0, "gate": 0.02, "network": 0.806}
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_progress_is_three_lines_on_any_terminal(width: int) -> None:
+    """Records, rate and time left, the outcomes so far, and what holds it up, all on one line each.
+
+    The picture keeps its height whatever happens: nothing below it jumps.
+    """
     counts = {Outcome.INSERTED: 700, Outcome.REJECTED: 2}
-    report = evolve(REPORT, read=900, counts=counts, outage="no answer for 7 s: refused")
-    text = shown(run_view("insert photos", report, 0.5, 350.0), width)
-    assert len(text.splitlines()) == 3
+    report = evolve(REPORT, read=900, counts=counts, bottleneck=WAITS)
+    outage = evolve(report, outage="no answer for 7 s: refused")
+    for each in (REPORT, report, outage, evolve(outage, stop=Stop.ASKED)):
+        lines = shown(run_view("insert a-catalog.jsonl", each, 0.5, 350.0, 2.0), width).split("\n")
+        assert len(lines) == 3
+        assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_progress_says_how_it_goes_and_what_it_waits_for(width: int) -> None:
+    """The most important comes first; what is hardly waited for is left out."""
+    counts = {Outcome.INSERTED: 700, Outcome.REJECTED: 2}
+    report = evolve(REPORT, read=900, counts=counts, bottleneck=WAITS)
+    text = shown(run_view("insert photos", report, 0.5, 350.0, 2.0), width)
     assert "insert photos" in text
-    assert "50%" in text
-    assert "900 records read, 350/s" in text
-    assert "0:02 left" in text
+    assert "50% 900 records read, 350/s 0:02 left" in text
     assert "700 inserted, 2 rejected, 198 under way" in text
-    assert "no answer for 7 s: refused" in text
+    waits = text.splitlines()[2]
+    assert waits == "  waits for answers 81%, work on images 17%, free slots (--concurrency) 2%"
+
+
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [
+        ({"outage": "no answer for 7 s: refused"}, "  no answer for 7 s: refused"),
+        ({"paused": "paused for 5 s: asked for"}, "  paused for 5 s: asked for"),
+    ],
+)
+def test_progress_says_why_nothing_is_sent(closed: dict[str, str], words: str) -> None:
+    """No time left is promised meanwhile, and no rate that dies away is shown."""
+    report = evolve(REPORT, read=900, bottleneck=WAITS, **closed)
+    text = shown(run_view("insert photos", report, 0.5, 350.0, 2.0))
+    assert text.splitlines()[0].endswith("50% 900 records read waiting")
+    assert text.splitlines()[2] == words
+
+
+def test_progress_says_that_it_ends() -> None:
+    """After Ctrl-C it is clear what is still waited for."""
+    report = evolve(REPORT, read=900, stop=Stop.ASKED, stop_reason="interrupted by SIGINT")
+    text = shown(run_view("insert photos", report, 0.5, 350.0, 2.0))
+    assert "interrupted by SIGINT: finishing what is under way" in text
+
+
+def test_the_time_left_is_not_spoilt_by_an_outage() -> None:
+    """It is what the rest takes at the pace while the service answers."""
+    watch = Watch("insert photos")
+    for second in range(1, 11):
+        report = evolve(
+            REPORT, read=100, elapsed=float(second), counts={Outcome.INSERTED: 10 * second}
+        )
+        text = shown(watch.picture(report, (100, 200)))
+    assert "50% 100 records read, 10/s 0:10 left" in text
+    later = evolve(report, elapsed=310.0, outage_seconds=300.0)
+    assert "50% 100 records read, 0/s 0:10 left" in shown(watch.picture(later, (100, 200)))
+
+
+def test_what_earlier_runs_decided_is_no_pace() -> None:
+    """A resumed run does not begin with the speed of a whole catalog in no time."""
+    watch = Watch("insert photos")
+    watch.picture(evolve(REPORT, elapsed=0.1), (0, 100))
+    for second in (1.0, 2.0):
+        decided = 100_000 + round(10 * second)
+        report = evolve(REPORT, read=decided, elapsed=second, counts={Outcome.INSERTED: decided})
+        text = shown(watch.picture(report, (50, 100)))
+    assert ", 10/s" in text
+
+
+def test_remarks_are_few() -> None:
+    """An outage is told when it begins and ends; a pause when it is long, not each one."""
+    down = evolve(REPORT, outage="no answer for 1 s: refused")
+    paused = [
+        evolve(REPORT, elapsed=float(s), paused=f"paused for {9 - s} s: asked") for s in range(9)
+    ]
+    remarks = Remarks(is_live=False)
+    said = [list(remarks.about(report)) for report in (REPORT, down, down, REPORT, *paused)]
+    assert [words for words in said if words] == [
+        ["no answer: refused; it is tried again, Ctrl-C ends that"],
+        ["the service answers again"],
+        ["paused for 7 s: asked"],
+    ]
+    seen = Remarks(is_live=True)
+    assert [words for report in paused for words in seen.about(report)] == []
+
+
+def test_a_report_says_where_the_time_went() -> None:
+    """What was waited for, how long answers took, and when nothing was sent; nothing if unknown."""
+    report = evolve(
+        REPORT,
+        read=5,
+        counts={Outcome.INSERTED: 5},
+        bottleneck=WAITS,
+        latency={"p50": 0.0421, "p90": 0.2, "p99": 1.26, "max": 64.2},
+        held=12.04,
+        outage_seconds=3.5,
+    )
+    assert shown(report_view(report)).splitlines()[2:] == [
+        "waited for: answers 81%, work on images 17%, free slots and pauses 2%",
+        "answers after: p50 42 ms, p90 200 ms, p99 1.3 s, max 64 s",
+        "paused: 12 s, because the service asked for it",
+        "without an answer: 3.5 s",
+    ]
+    assert len(shown(report_view(evolve(REPORT, read=5))).splitlines()) == 2
+
+
+def test_each_sample_names_its_record_and_its_place() -> None:
+    """Also where the reason speaks of a file that is called like the record, and never twice."""
+    reasons = {
+        "`_file` 'shoe-r1.jpg': text": "r1 (line 1): `_file` 'shoe-r1.jpg': text",
+        "line 1 has 9 bytes of JSON": "r1 (line 1) has 9 bytes of JSON",
+        "line 1 (`_id` 'r1') has no image": "line 1 (`_id` 'r1') has no image",
+        "line 12 is like it": "r1 (line 1): line 12 is like it",
+    }
+    for reason, words in reasons.items():
+        report = evolve(
+            REPORT,
+            counts={Outcome.REJECTED: 1},
+            samples={Outcome.REJECTED: (trouble(1, Outcome.REJECTED, reason),)},
+        )
+        assert shown(report_view(report)).splitlines()[-1] == f"  {words}"
+    file = trouble(1, Outcome.REJECTED, "`_file` 'a.png': damaged", where="a.png", id="a.png")
+    report = evolve(REPORT, counts={Outcome.REJECTED: 1}, samples={Outcome.REJECTED: (file,)})
+    assert shown(report_view(report)).splitlines()[-1] == "  `_file` 'a.png': damaged"
 
 
 STOPPED = evolve(REPORT, stop=Stop.OUTAGE, stop_reason="no answer for 900 s")

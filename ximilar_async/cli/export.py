@@ -21,7 +21,8 @@ from .connect import find_collection, open_client
 from .failures import UsageError
 from .info import record_count
 from .options import HOW, Access, Output, Place
-from .progress import Pace, bar_view, live
+from .pace import Pace
+from .progress import bar_view, live
 from .screen import complain, put, put_json, say
 from .signals import run
 from .tables import counted

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
 from contextlib import asynccontextmanager, contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from .pace import Pace, clock, share_done, time_left
 from .screen import is_live, plain, say
-from .tables import colour, counted, outcome_words
+from .tables import bottleneck_words, colour, counted, outcome_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
+    from rich.segment import Segment
 
     from ximilar_async.bulk import Job, Report
 
@@ -30,86 +32,69 @@ if TYPE_CHECKING:
 _EVERY: Final = 0.2
 """Seconds between two pictures."""
 
-_WINDOW: Final = 10.0
-"""Seconds that the shown rate looks back."""
+_LONG_WINDOW: Final = 30.0
+"""Seconds that the time left is reckoned from, and between two remarks about pauses."""
 
-_BAR: Final = 30
+_LONG_PAUSE: Final = 2.0
+"""Seconds from which on a pause is worth a remark."""
+
+_LONGEST_TITLE: Final = 30
+_LONGEST_BAR: Final = 30
+_SHORTEST_BAR: Final = 5
 
 
 @define
-class Pace:
-    """How fast something goes, over the last seconds.
-
-    Example:
-        >>> pace = Pace()
-        >>> pace.add(0.0, 0), pace.add(2.0, 300)
-        (0.0, 150.0)
-    """
-
-    _seen: deque[tuple[float, int]] = field(factory=deque)
-
-    def add(self, now: float, count: int) -> float:
-        """Note how much is done by now and return how much is done in a second.
-
-        Args:
-            now: Seconds on any clock that does not go back.
-            count: What is done since the beginning.
-        """
-        seen = self._seen
-        seen.append((now, count))
-        while len(seen) > 2 and now - seen[1][0] >= _WINDOW:  # noqa: PLR2004 - a span has two ends
-            seen.popleft()
-        then, before = seen[0]
-        return (count - before) / (now - then) if now > then else 0.0
-
-
-def share_done(
-    report: Report, position: tuple[int, int | None], max_records: int | None = None
-) -> float | None:
-    """Return which part of a run is done, from 0 to 1; None if nobody knows.
-
-    What is read but not decided does not count as done.
+class Watch:
+    """What a live view remembers from one picture to the next.
 
     Args:
-        report: The run's state.
-        position: How much of the source is read, and how much there is.
+        title: What to call the run.
         max_records: The run's bound on records, if it has one.
     """
-    decided = sum(report.counts.values())
-    read, size = position
-    shares = []
-    if size and report.read:
-        shares.append(min(read / size, 1.0) * decided / report.read)
-    if max_records:
-        shares.append(decided / max_records)
-    return min(max(shares), 1.0) if shares else None
+
+    title: str
+    max_records: int | None = None
+    _records: Pace = field(factory=Pace, init=False)
+    _shares: Pace = field(factory=lambda: Pace(_LONG_WINDOW), init=False)
+    _left: float | None = field(default=None, init=False)
+
+    def picture(self, report: Report, position: tuple[int, int | None]) -> RenderableType:
+        """Return the picture of the run's state as it is now.
+
+        Args:
+            report: The state.
+            position: How much of the source is read, and how much there is.
+        """
+        share, rate = share_done(report, position, self.max_records), 0.0
+        if report.read:  # before, nobody knows yet what earlier runs have decided
+            rate = self._records.add(report.elapsed, sum(report.counts.values()))
+            self._left = self._time_left(report, share)
+        return run_view(self.title, report, share, rate, self._left)
+
+    def _time_left(self, report: Report, share: float | None) -> float | None:
+        if share is None:
+            return None
+        # An outage says nothing about how fast the rest will go.
+        speed = self._shares.add(report.elapsed - report.outage_seconds, share)
+        return (1 - share) / speed if speed > 0 else self._left
 
 
-def time_left(elapsed: float, done: float | None) -> float | None:
-    """Return the seconds that are left if the rest goes as what is done; None if nobody knows.
+def run_view(
+    title: str, report: Report, done: float | None, rate: float, left: float | None
+) -> RenderableType:
+    """Return the picture of a bulk run, three lines: how far, what became of the records, why so.
 
-    Example:
-        >>> time_left(30.0, 0.75)
-        10.0
+    Args:
+        title: What is done.
+        report: The run's state.
+        done: Share from 0 to 1; None if nobody knows.
+        rate: Records decided in a second.
+        left: Seconds until the end; None if nobody knows.
     """
-    return elapsed * (1 - done) / done if done else None
-
-
-def clock(seconds: float) -> str:
-    """Return a span of time as people write it.
-
-    Example:
-        >>> clock(7.4), clock(75), clock(3700)
-        ('0:07', '1:15', '1:01:40')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def run_view(title: str, report: Report, done: float | None, rate: float) -> RenderableType:
-    """Return the picture of a bulk run: a bar, the records, what became of them."""
-    line = [f"{counted(report.read, 'record')} read", f"{rate:,.0f}/s"]
+    words: tuple[str, ...] = (f"{counted(report.read, 'record')} read", f"{rate:,.0f}/s")
+    times = _times(report.elapsed, left)
+    if report.closed:  # a rate that dies away and a time that grows would tell nothing
+        words, times = words[:1], "waiting"
     outcomes = [
         Text(f"{number:,} {outcome_words(outcome)}", colour(outcome))
         for outcome, number in sorted(report.counts.items())
@@ -117,11 +102,27 @@ def run_view(title: str, report: Report, done: float | None, rate: float) -> Ren
     ]
     if report.pending:
         outcomes.append(Text(f"{report.pending:,} under way", "dim"))
-    counts = Text("  ").append(Text(", ").join(outcomes))
-    view = Group(bar_view(title, done, report.elapsed, ", ".join(line)), counts)
-    if report.outage:
-        view.renderables.append(Text(f"  {plain(report.outage)}", "yellow"))
-    return view
+    active = report.elapsed - report.outage_seconds - report.held
+    return Group(
+        Bar(title, done, words, times, active),
+        _line(Text(", ").join(outcomes)),
+        _line(_why(report)),
+    )
+
+
+def _why(report: Report) -> Text:
+    """Return what holds a run up."""
+    if report.stop is not None:
+        return Text(f"{plain(report.stop_reason)}: finishing what is under way", "yellow")
+    if report.closed:
+        return Text(plain(report.closed), "yellow")
+    words = bottleneck_words(report)
+    return Text(f"waits for {words}" if words else "", "dim")
+
+
+def _line(words: Text) -> Text:
+    """Return words as one line, however narrow the terminal: the picture keeps its height."""
+    return Text("  ", no_wrap=True, overflow="ellipsis").append(words)
 
 
 def bar_view(title: str, done: float | None, elapsed: float, words: str) -> RenderableType:
@@ -133,24 +134,47 @@ def bar_view(title: str, done: float | None, elapsed: float, words: str) -> Rend
         elapsed: Seconds since the beginning.
         words: How it goes.
     """
-    left = time_left(elapsed, done)
-    times = f"{clock(elapsed)}" if left is None else f"{clock(left)} left"
-    bar = ProgressBar(
-        total=None if done is None else 1.0,
-        completed=done or 0.0,
-        animation_time=elapsed,
-    )
-    grid = Table.grid(
-        Column(max_width=_BAR, no_wrap=True),
-        Column(max_width=_BAR),  # the only one that gives way where there is little room
-        Column(no_wrap=True),
-        Column(no_wrap=True),
-        Column(no_wrap=True),
-        padding=(0, 1),
-    )
-    share = "" if done is None else f"{done:4.0%}"
-    grid.add_row(Text(title, "bold"), bar, share, Text(words), Text(times, "cyan"))
-    return grid
+    return Bar(title, done, (words,), _times(elapsed, time_left(elapsed, done)), elapsed)
+
+
+def _times(elapsed: float, left: float | None) -> str:
+    return clock(elapsed) if left is None else f"{clock(left)} left"
+
+
+@frozen
+class Bar:
+    """A line with a bar; where there is little room, first the bar gives way, then the words."""
+
+    title: str
+    done: float | None
+    """Share from 0 to 1; None if nobody knows."""
+    words: tuple[str, ...]
+    """How it goes, in parts of which the last matters most."""
+    times: str
+    moved: float
+    """Seconds that it moved: something in a bar without a share goes by them."""
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the line that fits."""
+        share = "" if self.done is None else f"{self.done:4.0%}"
+        title = plain(self.title)
+        title = title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+        for first in range(len(self.words) + 1):
+            words = ", ".join(self.words[first:])
+            room = options.max_width - sum(len(part) + 1 for part in (title, share, words))
+            if (room := room - len(self.times)) >= 0:
+                break
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        columns: list[RenderableType] = [Text(title, "bold", no_wrap=True, overflow="ellipsis")]
+        if room > _SHORTEST_BAR:
+            columns.append(self._bar(min(room - 1, _LONGEST_BAR)))
+        texts = (Text(share), Text(words), Text(self.times, "cyan", no_wrap=True))
+        grid.add_row(*columns, *(text for text in texts if text))
+        yield grid
+
+    def _bar(self, width: int) -> ProgressBar:
+        total, completed = (None, 0.0) if self.done is None else (1.0, self.done)
+        return ProgressBar(total=total, completed=completed, width=width, animation_time=self.moved)
 
 
 @contextmanager
@@ -164,8 +188,17 @@ def live(output: Output) -> Iterator[Callable[[RenderableType], object]]:
         return
     # stdout stays what it is: data may be going through it to another program.
     console = Console(file=sys.stderr, highlight=False)
+    before: list[list[Segment]] = []
     with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) as screen:
-        yield lambda picture: screen.update(picture, refresh=True)
+
+        def show(picture: RenderableType) -> None:
+            nonlocal before
+            lines = console.render_lines(picture)
+            if lines != before:  # nothing flickers where nothing changes
+                before = lines
+                screen.update(picture, refresh=True)
+
+        yield show
 
 
 @asynccontextmanager
@@ -180,23 +213,50 @@ async def watched(
         output: Whether anything is to be shown.
         max_records: The run's bound on records, if it has one.
     """
-    pace = Pace()
-    outage = ""
+    watch, remarks = Watch(title, max_records), Remarks(is_live=is_live(output))
 
     def look() -> None:
-        nonlocal outage
         report = job.stats
-        if bool(report.outage) != bool(outage) and report.stop is None:
-            reason = report.outage.partition(": ")[2]  # behind "no answer for … s"
-            again = f"no answer: {reason}; it is tried again, Ctrl-C ends that"
-            say(again if report.outage else "the service answers again", output)
-        outage = report.outage
-        rate = pace.add(report.elapsed, sum(report.counts.values()))
-        show(run_view(title, report, share_done(report, job.position, max_records), rate))
+        for words in remarks.about(report):
+            say(words, output)
+        show(watch.picture(report, job.position))
 
     with live(output) as show:
         async with ticking(look):
             yield
+
+
+@define
+class Remarks:
+    """What is said while a run goes on, for those who read it later, or see no picture.
+
+    Args:
+        is_live: Whether a picture is shown.
+    """
+
+    is_live: bool
+    _outage: bool = field(default=False, init=False)
+    _paused_at: float | None = field(default=None, init=False)
+    _said_at: float = field(default=-inf, init=False)
+
+    def about(self, report: Report) -> Iterator[str]:
+        """Yield what is to be said about a run's state, which is mostly nothing."""
+        if bool(report.outage) != self._outage and report.stop is None:
+            self._outage = bool(report.outage)
+            reason = report.outage.partition(": ")[2]  # behind "no answer for … s"
+            again = f"no answer: {reason}; it is tried again, Ctrl-C ends that"
+            yield again if report.outage else "the service answers again"
+        if not self.is_live and self._is_worth_saying(report):
+            self._said_at = report.elapsed
+            yield report.paused
+
+    def _is_worth_saying(self, report: Report) -> bool:
+        """Tell whether the service's wish for a pause is to be passed on: not each short one."""
+        now = report.elapsed
+        if not report.paused or self._paused_at is None:
+            self._paused_at = now if report.paused else None
+            return False
+        return now - self._paused_at >= _LONG_PAUSE and now - self._said_at >= _LONG_WINDOW
 
 
 @asynccontextmanager

@@ -74,6 +74,7 @@ def report_view(report: Report) -> RenderableType:
         for outcome in _SHOWN
         if (results := report.samples.get(outcome)) and not _is_dry(report, outcome)
     ]
+    parts += [Text(line, "dim") for line in _pace_lines(report)]
     if report.anomalies:
         odd = ", ".join(f"{plain(what)} ({n:,})" for what, n in report.anomalies.items())
         parts.append(Text(f"odd answers: {odd}", "yellow"))
@@ -106,6 +107,62 @@ def counted(number: int, noun: str) -> str:
         ('1 record', '2,000 records')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+_WAITS: Final[Mapping[str, str]] = {
+    "source": "the source",
+    "images": "work on images",
+    "rate": "--rate",
+    "gate": "free slots (--concurrency)",
+    "network": "answers",
+}
+"""How people call what a run can wait for."""
+
+_SMALL: Final = 0.01
+"""Share of the waiting that is not worth a word."""
+
+
+def bottleneck_words(report: Report) -> str:
+    """Return what a run waits for, the most important first; empty if nothing is known.
+
+    Example:
+        >>> from ximilar_async.bulk import Report
+        >>> shares = {"network": 0.82, "images": 0.175, "rate": 0.005}
+        >>> bottleneck_words(Report(operation="insert", read=9, counts={}, bottleneck=shares))
+        'answers 82%, work on images 18%'
+    """
+    names = {**_WAITS}
+    if report.held or report.outage_seconds:
+        names["gate"] = "free slots and pauses"
+    most_first = sorted(report.bottleneck.items(), key=lambda pair: -pair[1])
+    return ", ".join(
+        f"{names.get(what, what)} {share:.0%}" for what, share in most_first if share >= _SMALL
+    )
+
+
+def seconds(value: float) -> str:
+    """Return a duration as it is written everywhere.
+
+    Example:
+        >>> seconds(0.0421), seconds(1.25), seconds(90)
+        ('42 ms', '1.2 s', '90 s')
+    """
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"  # noqa: PLR2004 - three digits
+
+
+def _pace_lines(report: Report) -> Iterable[str]:
+    """Yield what a report says about where the time went."""
+    if waits := bottleneck_words(report):
+        yield f"waited for: {waits}"
+    if report.latency:
+        named = ", ".join(f"{name} {seconds(value)}" for name, value in report.latency.items())
+        yield f"answers after: {named}"
+    if report.held:
+        yield f"paused: {seconds(report.held)}, because the service asked for it"
+    if report.outage_seconds:
+        yield f"without an answer: {seconds(report.outage_seconds)}"
 
 
 def _is_dry(report: Report, outcome: Outcome) -> bool:
