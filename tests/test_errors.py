@@ -191,8 +191,8 @@ def test_an_aborted_run_carries_its_report() -> None:
         ((404,), NotFoundError),
         ((402, 412), CapacityError),
         ((429,), RateLimitError),
-        ((400, 405, 409, 411, 413, 415, 422, 499), BadRequestError),
-        ((500, 501, 502, 503, 504, 520, 599), ServerError),
+        ((400, 405, 407, 409, 411, 413, 415, 422, 499), BadRequestError),
+        ((408, 425, 500, 501, 502, 503, 504, 520, 599), ServerError),
     ],
 )
 def test_codes_have_their_class(codes: tuple[int, ...], kind: type[ApiError]) -> None:

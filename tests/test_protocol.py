@@ -270,10 +270,13 @@ def parse(endpoint: Endpoint[Any], response: Response) -> Any:
         (403, AuthError),
         (404, NotFoundError),
         (405, BadRequestError),
+        (407, BadRequestError),
+        (408, ServerError),
         (411, BadRequestError),
         (412, CapacityError),
         (413, BadRequestError),
         (422, BadRequestError),
+        (425, ServerError),
         (429, RateLimitError),
         (500, ServerError),
         (502, ServerError),
@@ -540,6 +543,16 @@ def test_an_auth_error_says_what_to_check() -> None:
     """A refused token names the variable it comes from, and never the token."""
     with pytest.raises(AuthError, match=r"^401 Invalid token: check the API token \(XIMILAR_TOKEN"):
         parse(FIND, refusal(401, b'{"detail": "Invalid token."}'))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(405, "check base_url and the service"), (407, "the proxy wants credentials"), (410, "gone")],
+)
+def test_a_wrong_way_says_what_to_check(code: int, words: str) -> None:
+    """What no record can mend says where to look."""
+    with pytest.raises(BadRequestError, match=f"^{code} .*{words}"):
+        parse(FIND, refusal(code, b"No"))
 
 
 def test_a_long_page_is_cut_to_its_first_words() -> None:

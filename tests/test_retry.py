@@ -278,6 +278,8 @@ CLASSES: list[tuple[XimilarError, FailureClass]] = [
     (errors.TransportError("other"), FailureClass.DOUBTFUL),
     (AnswerError("HTML"), FailureClass.DOUBTFUL),
     *((api(code), FailureClass.DOUBTFUL) for code in (500, 501, 502, 503, 504, 520, 599)),
+    *((api(code), FailureClass.DOUBTFUL) for code in (408, 425)),
+    *((api(code), FailureClass.CONFIGURATION) for code in (405, 407, 410)),
     (api(502, retry_after=3.0), FailureClass.DOUBTFUL),
     (api(503, retry_after=3.0), FailureClass.THROTTLED),
     (api(503, retry_after=0.0), FailureClass.THROTTLED),

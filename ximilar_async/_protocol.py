@@ -347,11 +347,13 @@ def _api_error(
         retry_after=parse_retry_after(response.headers),
         request_id=response.headers.get("x-request-id"),
         raw=decoded if isinstance(decoded, dict) else None,
-        hint=_hint(kind, endpoint, target),
+        hint=_hint(kind, code, endpoint, target),
     )
 
 
-def _hint(kind: type[ApiError], endpoint: Endpoint[Any], target: Target | None) -> str:
+def _hint(
+    kind: type[ApiError], code: int, endpoint: Endpoint[Any], target: Target | None
+) -> str:
     if kind is AuthError:
         return "check the API token (XIMILAR_TOKEN) and that it may use this collection"
     if kind is NotFoundError and target is not None:
@@ -362,7 +364,14 @@ def _hint(kind: type[ApiError], endpoint: Endpoint[Any], target: Target | None) 
         )
     if kind is CapacityError:
         return "the collection is full or the credits are spent"
-    return ""
+    return _HINTS.get(code, "")
+
+
+_HINTS: Final[Mapping[int, str]] = {
+    405: "what answers does not know this method; check base_url and the service",
+    407: "the proxy wants credentials; name them in the proxy's address",
+    410: "what was here is gone; check base_url and the service",
+}
 
 
 def _excerpt(body: bytes) -> str:

@@ -13,6 +13,7 @@ import backoff
 from attrs import define
 
 from .errors import (
+    ApiError,
     AuthError,
     CapacityError,
     ConfigError,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     )
 
 _SERVICE_UNAVAILABLE = 503
+_WRONG_WAY = frozenset({405, 407, 410})
+"""Codes about the way to the service (verb, proxy, address), whatever the request holds."""
 _NUMBER = re.compile(r"[ \t]*[0-9]{1,300}(\.[0-9]*)?[ \t]*")  # more digits may be infinite
 
 
@@ -75,6 +78,8 @@ def classify(error: XimilarError) -> FailureClass:
     for kind, failure in _CLASSES.items():
         if isinstance(error, kind):
             return failure
+    if isinstance(error, ApiError) and error.code in _WRONG_WAY:
+        return FailureClass.CONFIGURATION
     unavailable = isinstance(error, ServerError) and error.code == _SERVICE_UNAVAILABLE
     if unavailable and error.retry_after is not None:
         return FailureClass.THROTTLED

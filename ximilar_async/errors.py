@@ -15,10 +15,10 @@
     ├── ApiError               the service answered and said no
     │   ├── AuthError          401, 403
     │   ├── NotFoundError      404 that is no record look-up: wrong service or method
-    │   ├── BadRequestError    400, 413, 422 and other 4xx
+    │   ├── BadRequestError    400, 413, 422 and all other 4xx
     │   ├── CapacityError      402, 412: credits spent or the collection is full
     │   ├── RateLimitError     429
-    │   └── ServerError        5xx
+    │   └── ServerError        5xx, 408, 425: it could not just now
     ├── JournalError           a bulk run's journal or rejects file cannot be written or used
     ├── AccountingError        a bulk run's outcomes do not sum to the records read: a defect
     └── BulkAborted            a bulk run that had to stop; carries the report
@@ -205,7 +205,7 @@ class RateLimitError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the service failed; the request may have been applied."""
+    """5xx, 408 or 425: the service could not just now; the request may have been applied."""
 
     retryable = True
     doubtful = True
@@ -237,7 +237,9 @@ _BY_CODE: dict[int, type[ApiError]] = {
     402: CapacityError,
     403: AuthError,
     404: NotFoundError,
+    408: ServerError,
     412: CapacityError,
+    425: ServerError,
     429: RateLimitError,
 }
 
