@@ -208,6 +208,29 @@ async def test_proxy_variables_count_only_when_asked_to(
         assert (len(server.requests), len(proxy.requests)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (407, ConfigError),
+        (403, ConfigError),
+        (429, ConnectError),
+        (503, ConnectError),
+    ],
+)
+async def test_what_a_proxy_refuses_was_not_sent(
+    proxy_variables: Callable[[str], None], status: int, kind: type[XimilarError]
+) -> None:
+    """A proxy that opens no way to the service got no request; a 407 is a setting to mend."""
+    async with RawServer(http(status)) as proxy:
+        proxy_variables(proxy.url)
+        error = await failure("https://service.test", trust_env=True)
+    assert type(error) is kind
+    assert str(error) == f"service.test: the proxy refuses to connect (HTTP {status})"
+    assert not error.doubtful
+    assert [request.line for request in proxy.requests] == ["CONNECT service.test:443 HTTP/1.1"]
+    assert_no_token(error)
+
+
 async def test_netrc_changes_no_authorisation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -536,7 +559,7 @@ EXPECTED: dict[str, type[XimilarError]] = {
     "ClientConnectionResetError": DisconnectedError,
     "ClientPayloadError": ProtocolError,
     "ClientResponseError": ProtocolError,
-    "ClientHttpProxyError": ProtocolError,
+    "ClientHttpProxyError": ConnectError,
     "ContentTypeError": ProtocolError,
     "WSServerHandshakeError": ProtocolError,
     "TooManyRedirects": ProtocolError,

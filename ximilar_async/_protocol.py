@@ -351,9 +351,7 @@ def _api_error(
     )
 
 
-def _hint(
-    kind: type[ApiError], code: int, endpoint: Endpoint[Any], target: Target | None
-) -> str:
+def _hint(kind: type[ApiError], code: int, endpoint: Endpoint[Any], target: Target | None) -> str:
     if kind is AuthError:
         return "check the API token (XIMILAR_TOKEN) and that it may use this collection"
     if kind is NotFoundError and target is not None:

@@ -180,6 +180,7 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed"),
     (aiohttp.ClientConnectorDNSError, ConnectError, "the host name cannot be resolved"),
     (aiohttp.ClientConnectorError, ConnectError, "cannot connect"),
+    (aiohttp.ClientHttpProxyError, ConnectError, "the proxy refuses to connect"),
     (aiohttp.ConnectionTimeoutError, ConnectError, "no connection in time"),
     (TimeoutError, TimedOutError, "no answer in time"),
     (aiohttp.ServerDisconnectedError, DisconnectedError, "the connection was closed unanswered"),
@@ -193,6 +194,10 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (UnicodeError, ConfigError, "cannot be a host name"),
     (ValueError, ConfigError, "the request cannot be sent"),
 )
+
+
+_REFUSED_BY_PROXY: Final = frozenset({400, 401, 403, 404, 405, 407})
+"""Answers to CONNECT that say nothing of load: no credentials, no such way, not this host."""
 
 
 def translate(error: BaseException, request: Request) -> XimilarError:
@@ -211,6 +216,8 @@ def translate(error: BaseException, request: Request) -> XimilarError:
     kind, words = next(
         (kind, words) for foreign, kind, words in _CLASSES if isinstance(error, foreign)
     )
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status in _REFUSED_BY_PROXY:
+        kind = ConfigError
     detail = _detail(error)
     return kind(f"{host}: {words}" + (f" ({detail})" if detail else ""))
 
@@ -219,6 +226,8 @@ def _detail(error: BaseException) -> str:
     """Return what is worth telling; never a `repr`, which may print headers."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"HTTP {error.status}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return error.args[0] if error.args and error.args[0] == _TOO_LARGE else ""
     if isinstance(error, OSError) and error.strerror:
