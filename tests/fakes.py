@@ -169,6 +169,24 @@ RESET = Reply(end="reset")
 HANG = Reply(end="hang")
 
 
+def dripping(data: bytes, pause: float = 0.02) -> Reply:
+    """Return a reply that writes a byte at a time."""
+    return Reply(tuple(data[n : n + 1] for n in range(len(data))), pause)
+
+
+def cut_off(data: bytes, *, end: str = "close") -> Reply:
+    """Return a reply that ends amid the body, whatever length its head has told."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    return Reply((head + b"\r\n\r\n", body[: len(body) // 2]), pause=0.01, end=end)
+
+
+def chunked(data: bytes, *chunks: bytes) -> bytes:
+    """Return a response with these chunks, well-formed or not, instead of its body."""
+    head = data.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    kept = [line for line in head if not line.lower().startswith(b"content-length:")]
+    return b"\r\n".join([*kept, b"Transfer-Encoding: chunked", b"", b"".join(chunks)])
+
+
 @frozen
 class Received:
     """A request as it arrived."""
@@ -178,26 +196,44 @@ class Received:
     body: bytes
     connection: int
     """Number of the connection it came on, from 1."""
+    number: int
+    """Its own number, in the order in which heads arrived, from 1."""
+
+
+Given: TypeAlias = "Reply | bytes"
+"""A reply; bytes are written as they are."""
+
+Behaviour: TypeAlias = "Given | Callable[[Received], Given | Awaitable[Given]]"
+"""What a request gets: a reply, or what a function returns for it."""
 
 
 class RawServer:
     """Listens on loopback, reads HTTP requests and answers each with the next reply as it stands.
 
     Args:
-        replies: What the requests get; the last is given to all further ones. Bytes are written as
-            they are.
-        after_head: Whether the reply goes out before the request's body was read.
+        replies: What the requests get; the last is given to all further ones.
+        after_head: Whether the reply goes out before the request's body was read; or a function
+            that tells by the request's line and number.
         tls: The server's context.
+        port: Where to listen; 0 for any free port.
     """
 
-    def __init__(self, *replies: Reply | bytes, after_head: bool = False, tls: Any = None) -> None:
-        self._replies = [Reply((r,)) if isinstance(r, bytes) else r for r in replies]
+    def __init__(
+        self,
+        *replies: Behaviour,
+        after_head: bool | Callable[[str, int], bool] = False,
+        tls: Any = None,
+        port: int = 0,
+    ) -> None:
+        self._replies = replies
         self._after_head = after_head
         self._tls = tls
+        self.port = port
         self._over = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self.requests: list[Received] = []
         self.connections = 0
+        self._heads = 0
 
     @property
     def open_connections(self) -> int:
@@ -209,9 +245,9 @@ class RawServer:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", 0, ssl=self._tls, limit=2**20
+            self._accept, "127.0.0.1", self.port, ssl=self._tls, limit=2**20
         )
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -242,9 +278,11 @@ class RawServer:
     ) -> None:
         while True:
             line, headers = await _read_head(reader)
-            body = b"" if self._after_head else await _read_body(reader, headers)
-            self.requests.append(Received(line, headers, body, connection))
-            reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
+            self._heads = number = self._heads + 1
+            body = b"" if self._is_early(line, number) else await _read_body(reader, headers)
+            received = Received(line, headers, body, connection, number)
+            self.requests.append(received)
+            reply = await self._reply(received, len(self.requests))
             await _write(writer, reply.pieces, reply.pause)
             if reply.end == "hang":
                 await self._over.wait()
@@ -252,6 +290,16 @@ class RawServer:
                 _reset(writer)
             if reply.end != "keep":
                 return
+
+    def _is_early(self, line: str, number: int) -> bool:
+        early = self._after_head
+        return early(line, number) if callable(early) else early
+
+    async def _reply(self, received: Received, number: int) -> Reply:
+        behaviour = self._replies[min(number, len(self._replies)) - 1]
+        given = behaviour(received) if callable(behaviour) else behaviour
+        given = await given if inspect.isawaitable(given) else given
+        return Reply((given,)) if isinstance(given, bytes) else given
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:

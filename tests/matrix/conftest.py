@@ -84,7 +84,9 @@ async def _check_nothing_is_held(before: _Held) -> None:
 
 
 def _kind(target: str) -> str:
-    """Return what a descriptor leads to; sockets and pipes have numbers of their own in it."""
+    """Return what a descriptor leads to, without numbers that differ from one to the next."""
+    if target.endswith(" (deleted)"):
+        return "a file without a name"
     return target.split(":", 1)[0] if target.startswith(("socket:", "pipe:")) else target
 
 
