@@ -13,6 +13,7 @@ from ximilar_async import errors
 from ximilar_async.errors import (
     AccountingError,
     AnswerError,
+    AnswerTooLargeError,
     ApiError,
     AuthError,
     BadRequestError,
@@ -93,6 +94,7 @@ FLAGS: dict[type[XimilarError], tuple[bool, bool]] = {
     TimedOutError: (True, True),
     DisconnectedError: (True, True),
     ProtocolError: (True, True),
+    AnswerTooLargeError: (False, True),
     AnswerError: (True, True),
     ApiError: (False, False),
     AuthError: (False, False),

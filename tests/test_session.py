@@ -36,6 +36,7 @@ from ximilar_async._session import Session
 from ximilar_async._transport import AiohttpTransport
 from ximilar_async.errors import (
     AnswerError,
+    AnswerTooLargeError,
     AuthError,
     BadRequestError,
     CapacityError,
@@ -200,6 +201,7 @@ FINAL: dict[str, tuple[Step, type[XimilarError]]] = {
     "redirect": (refusal(302, location="https://evil.example/"), ConfigError),
     "certificate": (TLSError("self-signed"), TLSError),
     "address": (ConfigError("cannot be an address"), ConfigError),
+    "too large": (AnswerTooLargeError("larger than 32 MiB"), AnswerTooLargeError),
 }
 
 
@@ -210,6 +212,17 @@ def test_what_cannot_pass_is_not_sent_again(step: Step, kind: type[XimilarError]
     assert type(run.result) is kind
     assert (run.requests, run.took) == (1, about(0))
     assert not hasattr(run.result, "__notes__")
+
+
+async def test_a_write_whose_answer_is_too_large_is_in_doubt_and_not_sent_again() -> None:
+    """The next answer would be as large, and call its own work a duplicate: the caller decides."""
+    transport = ScriptedTransport([AnswerTooLargeError("larger than 32 MiB")])
+    trace = Trace()
+    records = [{"_id": "1", "_url": "https://example.com/1.jpg"}]
+    with pytest.raises(AnswerTooLargeError) as caught:
+        await make_session(transport).call(INSERT, SHOES, fields={"records": records}, trace=trace)
+    assert caught.value.doubtful
+    assert (trace.requests, trace.doubtful) == (1, True)
 
 
 async def test_what_is_wrong_with_a_record_is_said_before_anything_is_sent() -> None:

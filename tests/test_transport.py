@@ -23,6 +23,7 @@ from ximilar_async._config import Timeout
 from ximilar_async._protocol import Request
 from ximilar_async._transport import MAX_ANSWER_BYTES, AiohttpTransport, make_tls, translate
 from ximilar_async.errors import (
+    AnswerTooLargeError,
     ConfigError,
     ConnectError,
     DisconnectedError,
@@ -368,8 +369,9 @@ async def test_an_answer_above_it_is_refused(*, length: bool) -> None:
     endless = Reply((b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body, body), end="hang")
     async with RawServer(http(body=body) if length else endless) as server:
         error = await failure(server.url)
-    assert type(error) is ProtocolError
+    assert type(error) is AnswerTooLargeError
     assert "larger than 32 MiB; ask for fewer fields or pages" in str(error)
+    assert (error.retryable, error.doubtful) == (False, True)
 
 
 async def test_a_bomb_does_not_go_off() -> None:

@@ -33,7 +33,6 @@ A = TypeVar("A", bound=Answer | Account)
 
 _UNAUTHORIZED = 401
 _SHORTEST_SECRET = 16
-_RETRIED = frozenset({FailureClass.NOT_SENT, FailureClass.DOUBTFUL, FailureClass.THROTTLED})
 
 
 @define
@@ -206,7 +205,7 @@ class Session:
     ) -> bool:
         held = self._gate.held if self._gate is not None else 0.0
         if (
-            failure not in _RETRIED
+            not error.retryable
             or self.clock() + max(wait, held) > call.give_up_at
             or call.trace.requests >= call.retry.attempts
             or (error.retry_after or 0.0) > call.retry.longest_hint

@@ -16,6 +16,7 @@ import aiohttp
 
 from ._protocol import Response
 from .errors import (
+    AnswerTooLargeError,
     ConfigError,
     ConnectError,
     DisconnectedError,
@@ -140,9 +141,13 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         left -= len(chunk)
         if left < 0:
-            raise aiohttp.ClientPayloadError(_TOO_LARGE)
+            raise _TooLargeError
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+class _TooLargeError(aiohttp.ClientPayloadError):
+    """More bytes came than are read."""
 
 
 _TOO_LARGE = (
@@ -187,6 +192,7 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.ClientOSError, DisconnectedError, "the connection broke"),
     (ConnectionRefusedError, ConnectError, "cannot connect"),
     (ConnectionError, DisconnectedError, "the connection broke"),
+    (_TooLargeError, AnswerTooLargeError, _TOO_LARGE),
     (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off"),
     (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
     (aiohttp.ClientError, TransportError, "the request failed"),
@@ -228,8 +234,6 @@ def _detail(error: BaseException) -> str:
         return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"HTTP {error.status}"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return error.args[0] if error.args and error.args[0] == _TOO_LARGE else ""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if type(error) is ValueError and "AUTH argument" in str(error):

@@ -10,7 +10,8 @@
     │   ├── TLSError           certificate or TLS settings: repeating cannot help
     │   ├── TimedOutError      no answer in time: the request may have been applied
     │   ├── DisconnectedError  the connection broke: the request may have been applied
-    │   └── ProtocolError      not HTTP, cut off or over the size cap: may have been applied
+    │   └── ProtocolError      not HTTP, or cut off: may have been applied
+    │       └── AnswerTooLargeError  over 32 MiB: so it would be again, and may have been applied
     ├── AnswerError            an HTTP success whose body is not the documented JSON
     ├── ApiError               the service answered and said no
     │   ├── AuthError          401, 403
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccountingError",
     "AnswerError",
+    "AnswerTooLargeError",
     "ApiError",
     "AuthError",
     "BadRequestError",
@@ -127,7 +129,17 @@ class DisconnectedError(TransportError):
 
 
 class ProtocolError(TransportError):
-    """What came back is not HTTP, was cut off, or is over the size cap; may have been applied."""
+    """What came back is not HTTP or was cut off; the request may have been applied."""
+
+
+class AnswerTooLargeError(ProtocolError):
+    """The answer is over the size cap of 32 MiB, and would be again: ask for fewer fields or pages.
+
+    What writes may have been applied; it is not repeated, for the repetition's answer would be as
+    large, or tell of duplicates that the first request made.
+    """
+
+    retryable = False
 
 
 class AnswerError(XimilarError):
