@@ -226,6 +226,7 @@ class Engine:
         """Close ledger and books, and tell for the last time."""
         ending = self._ending
         self._ledger.close(ending.reason or "the run was cancelled")
+        self._intake.close()
         self._ended = self.clock()
         good = self._running is not None and not self._running.cancelled() and not self._cause
         await self._books.close(self.report() if good and ending.stop is not Stop.JOURNAL else None)
@@ -313,7 +314,8 @@ class Engine:
         if deadline is not None and now - self._started > deadline:
             self.halt(Stop.DEADLINE, f"{deadline:g} s have passed (deadline)")
 
-    def _on_settled(self, item: Item) -> None:
+    def _on_settled(self, item: Item, outcome: Outcome) -> None:
+        self._intake.remember(item, outcome)
         for following in self._intake.decided(item):
             self._schedule.add(self.clock(), Batch((following,)))
         if self.options.error_budget is not None and not self._ending.halted:

@@ -16,6 +16,7 @@ from ._groups import by_field, by_image
 from ._inflight import InFlight
 from ._outcomes import Outcome
 from ._reconcile import Verdict
+from ._seen import SeenIds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -70,6 +71,7 @@ class Intake:
     _last: Sequence[Item] = field(default=(), init=False)
     """The records of the last batch that left, where that matters."""
     _hurry: int = field(default=0, init=False)
+    _seen: SeenIds | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _ahead: deque[asyncio.Task[_Prepared]] = field(factory=deque, init=False)
 
@@ -80,6 +82,8 @@ class Intake:
         order = options.near_dup_order if operation.finds_near_dups else "any"
         self.in_order = order == "strict"
         self._guards = [] if self.in_order or operation.one_query else [InFlight()]
+        if options.remember_ids and operation.success is Outcome.INSERTED:
+            self._seen = SeenIds()
         if order == "grouped":
             name = options.near_dup_group
             self._guards.append(InFlight(by_image if name is None else by_field(name)))
@@ -208,10 +212,31 @@ class Intake:
                 ready.append(following)
         return ready
 
+    def remember(self, item: Item, outcome: Outcome) -> None:
+        """Note that a record is there now, if that is to be known."""
+        there = outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT)
+        if self._seen is not None and there and item.id is not None:
+            self._seen.add(item.id)
+
+    def _is_repeated(self, item: Item) -> bool:
+        """Tell whether an earlier record of this run is known to have brought the `_id` in."""
+        if self._seen is None or item.id is None or item.doubtful:
+            return False
+        return item.id in self._seen
+
+    def close(self) -> None:
+        """Forget what was read."""
+        if self._seen is not None:
+            self._seen.close()
+
     # --- batches --------------------------------------------------------------------------------
 
     async def add(self, item: Item) -> None:
-        """Put a record into the batch that is being filled."""
+        """Put a record into the batch that is being filled, unless its `_id` is there already."""
+        if self._is_repeated(item):
+            reason = "input_duplicate: an earlier record of this input has this `_id`"
+            self.ledger.settle(item, Verdict(Outcome.ALREADY_PRESENT, reason))
+            return
         if not len(self._batcher):
             self._began = self.health.clock()
         await self._dispatch(self._batcher.add(item))

@@ -39,7 +39,7 @@ class Ledger:
 
     listeners: Listeners
     books: Books
-    on_settled: Callable[[Item], object]
+    on_settled: Callable[[Item, Outcome], object]
     read: int = field(default=0, init=False)
     pending_bytes: int = field(default=0, init=False)
     counts: Counter[Outcome] = field(factory=Counter, init=False)
@@ -99,7 +99,7 @@ class Ledger:
         self.pending_bytes -= item.size
         outcome = verdict.outcome or Outcome.FAILED
         self.counts[outcome] += 1
-        self.on_settled(item)
+        self.on_settled(item, outcome)
         told = self.listeners.wants_results
         result = None if outcome in GOOD and not told else _result(item, outcome, verdict)
         self.books.decided(item, outcome, result)

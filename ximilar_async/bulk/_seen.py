@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,6 +15,7 @@ from attrs import define, field
 from ximilar_async.errors import JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 MAX_BYTES: Final = 32 * 2**20
@@ -73,6 +74,15 @@ class SeenIds:
     def __len__(self) -> int:
         return len(self._ids) + self._spilled
 
+    def __contains__(self, id: str) -> bool:
+        if id in self._ids:
+            return True
+        if self._database is None:
+            return False
+        with self._complaints():
+            row = self._database.execute("SELECT 1 FROM ids WHERE id = ?", (_key(id),))
+            return row.fetchone() is not None
+
     def add(self, id: str) -> bool:
         """Take in an id and tell whether it is new.
 
@@ -85,7 +95,7 @@ class SeenIds:
             self._ids.add(id)
             self._bytes += sys.getsizeof(id) + _SET_BYTES
             return True
-        return self._add_to_file(id.encode("utf-8", "surrogatepass"))
+        return self._add_to_file(_key(id))
 
     def close(self) -> None:
         """Forget all ids and delete the file; once is enough, twice does no harm."""
@@ -99,19 +109,24 @@ class SeenIds:
         self._bytes = self._spilled = 0
 
     def _add_to_file(self, key: bytes) -> bool:
-        try:
+        with self._complaints():
             if self._database is None:
                 self._database = self._open()
             cursor = self._database.execute("INSERT OR IGNORE INTO ids VALUES (?)", (key,))
+        new = cursor.rowcount == 1
+        self._spilled += new
+        return new
+
+    @contextmanager
+    def _complaints(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.Error, OSError) as error:
             folder = self.folder or tempfile.gettempdir()
             raise JournalError(
                 f"cannot keep the ids that were read in {os.fspath(folder)}: {error}; make room "
                 "there, or name another folder for temporary files (TMPDIR)"
             ) from None
-        new = cursor.rowcount == 1
-        self._spilled += new
-        return new
 
     def _open(self) -> sqlite3.Connection:
         handle, name = tempfile.mkstemp(prefix="ximilar-ids-", suffix=".sqlite", dir=self.folder)
@@ -130,3 +145,7 @@ class SeenIds:
             self._file.unlink()
             self._file = None
         return database
+
+
+def _key(id: str) -> bytes:
+    return id.encode("utf-8", "surrogatepass")
