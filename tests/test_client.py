@@ -263,6 +263,82 @@ async def test_the_token_is_nowhere_to_be_read(
     assert TOKEN not in "".join(shown)
 
 
+def shown_variables(error: BaseException) -> list[str]:
+    """Return where a traceback with variables, but for those of this file, shows the token."""
+    return [
+        f"{summary.filename}:{summary.lineno}: {name}"
+        for one in chain(error)
+        for summary in traceback.TracebackException.from_exception(one, capture_locals=True).stack
+        if summary.filename != __file__
+        for name, value in (summary.locals or {}).items()
+        if TOKEN in value
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"token": f"{TOKEN}\x07"},
+        {"token": TOKEN.encode()},
+        {"token": [TOKEN]},
+        {"base_url": "nowhere"},
+        {"ssl": False},
+    ],
+    ids=repr,
+)
+def test_no_variable_of_the_constructor_shows_the_token(arguments: dict[str, Any]) -> None:
+    """Error trackers print the variables of every frame: ours hold the token only in disguise."""
+    with pytest.raises(ConfigError) as caught:
+        Ximilar(**({"token": TOKEN} | arguments))
+    assert shown_variables(caught.value) == []
+
+
+def test_no_variable_shows_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken token from XIMILAR_TOKEN is no more visible than one that was passed."""
+    monkeypatch.setenv("XIMILAR_TOKEN", f"{TOKEN}\x07")
+    with pytest.raises(ConfigError, match="no header can hold") as caught:
+        Ximilar()
+    assert shown_variables(caught.value) == []
+
+
+async def given_later(token: Any) -> Any:
+    """Return what it is given, as a provider that has to ask first."""
+    await asyncio.sleep(0)
+    return token
+
+
+def settled(token: Any) -> asyncio.Future[Any]:
+    """Return a future that has its result, and shows it in its repr."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(token)
+    return future
+
+
+@pytest.mark.parametrize("how", [lambda token: token, given_later, settled])
+@pytest.mark.parametrize("token", [f"{TOKEN}\x07", TOKEN.encode()])
+async def test_no_variable_shows_what_a_provider_gave(how: Any, token: Any) -> None:
+    """What a provider returns and cannot be a token is not shown either."""
+    async with Ximilar(lambda: how(token), transport=ScriptedTransport()) as client:
+        with pytest.raises(ConfigError) as caught:
+            await client.account()
+    assert shown_variables(caught.value) == []
+
+
+@pytest.mark.parametrize("reply", [*REPLIES.values(), HANG], ids=[*REPLIES, "nothing"])
+async def test_no_variable_of_a_failed_call_shows_the_token(reply: Any) -> None:
+    """Neither a call that the service fails nor one that cannot be sent shows the token."""
+    brief = Timeout(total=0.2)
+    async with (
+        RawServer(reply) as server,
+        Ximilar(TOKEN, base_url=server.url, retry=ONCE, timeout=brief) as client,
+    ):
+        with pytest.raises(XimilarError) as failed:
+            await client.collection("c").find({"a": 1})
+        with pytest.raises(XimilarError) as unsent:
+            await client.collection("c").find({"a": float("nan")})
+    assert shown_variables(failed.value) + shown_variables(unsent.value) == []
+
+
 # --- loops and closing --------------------------------------------------------------------------
 
 

@@ -320,7 +320,7 @@ def test_every_error_has_a_class() -> None:
 def test_retryable_says_what_the_rules_do(failure: FailureClass) -> None:
     """`error.retryable` is true for just those classes of failure that are worth repeating.
 
-    But for an answer that was too large: it would be so again, and the request may have been applied.
+    But for an answer that was too large: it would be so again, whatever was applied.
     """
     repeated = failure in (FailureClass.NOT_SENT, FailureClass.DOUBTFUL, FailureClass.THROTTLED)
     members = [

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -40,6 +40,31 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        return Secret(super().__getitem__(key))  # trackers cut long texts before they print them
+
+
+class _NoText(Secret):
+    """The name of the type of what was given as a token and is no text: its value may be secret."""
+
+    __slots__ = ()
+
+
+def conceal(token: object) -> Secret | TokenProvider | None:
+    """Return what was given as a token so that no traceback with variables shows it.
+
+    Whoever is given a token puts this in its place at once, before anything can be raised.
+
+    Example:
+        >>> conceal("abc"), conceal(b"abc"), conceal(None)
+        ('***', '***', None)
+    """
+    if token is None or isinstance(token, Secret):
+        return token
+    if isinstance(token, str):
+        return Secret(token)
+    return cast("TokenProvider", token) if callable(token) else _NoText(type(token).__name__)
 
 
 class Service(StrEnum):
@@ -311,14 +336,16 @@ def check_token(token: object) -> Secret:
         >>> check_token(" abc ") == "abc"
         True
     """
-    if not isinstance(token, str):
-        raise ConfigError(f"the token must be a string, not {type(token).__name__}")
-    token = token.strip()
+    token = conceal(token)
+    if not isinstance(token, Secret) or isinstance(token, _NoText):
+        kind = token if isinstance(token, _NoText) else type(token).__name__
+        raise ConfigError(f"the token must be a string, not {kind}")
+    token = Secret(token.strip())
     if not token:
         raise ConfigError("no API token: pass token=… or set the variable XIMILAR_TOKEN")
     if not _is_header_value(token):
         raise ConfigError("the API token has characters that no header can hold")
-    return Secret(token)
+    return token
 
 
 def _is_header_value(text: str) -> bool:
@@ -337,7 +364,7 @@ class Config:
     trust_env: bool = False
 
 
-def make_token(token: str | TokenProvider | None) -> str | TokenProvider:
+def make_token(token: str | TokenProvider | None) -> Secret | TokenProvider:
     """Return the given token or provider, or the one in `XIMILAR_TOKEN`.
 
     Raises:
@@ -347,6 +374,5 @@ def make_token(token: str | TokenProvider | None) -> str | TokenProvider:
         >>> make_token("abc") == "abc"
         True
     """
-    if token is None:
-        token = os.environ.get("XIMILAR_TOKEN", "")
+    token = conceal(os.environ.get("XIMILAR_TOKEN", "") if token is None else token)
     return token if callable(token) else check_token(token)

@@ -12,7 +12,7 @@ import backoff
 from attrs import define, evolve, field
 
 from ._concurrency import Signal, signal_of
-from ._config import check_token
+from ._config import check_token, conceal
 from ._gate import Gate, slots
 from ._models import Account, Answer
 from ._protocol import authorization, build_request, parse_response
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from ._concurrency import GateStatistics
-    from ._config import Config, Retry, Secret, Target
+    from ._config import Config, Retry, Secret, Target, TokenProvider
     from ._endpoints import Endpoint
     from ._protocol import Request, Response
     from ._transport import Transport
@@ -242,9 +242,7 @@ class Session:
             return self._token or await self._ask_token()
 
     async def _ask_token(self) -> Secret:
-        provider = self.config.token
-        token = provider() if callable(provider) else provider
-        self._token = check_token(await token if inspect.isawaitable(token) else token)
+        self._token = check_token(await _given(self.config.token))
         self._asked += 1
         return self._token
 
@@ -264,6 +262,12 @@ class Session:
         if headers == call.request.headers:
             raise error
         call.request = evolve(call.request, headers=headers)
+
+
+async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
+    """Return the token, or what its provider gives, before any error can show it."""
+    given = token() if callable(token) else token
+    return conceal(await given if inspect.isawaitable(given) else given)
 
 
 def _read(call: _Call[A], response: Response) -> A:

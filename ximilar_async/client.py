@@ -12,6 +12,7 @@ from ._config import (
     Retry,
     Service,
     Timeout,
+    conceal,
     make_base_url,
     make_target,
     make_token,
@@ -72,6 +73,7 @@ class Ximilar:
         ssl: TLS = None,
         trust_env: bool = False,
     ) -> None:
+        token = conceal(token)
         config = Config(
             token=make_token(token),
             base_url=make_base_url(base_url),
@@ -85,7 +87,8 @@ class Ximilar:
         )
 
     def __repr__(self) -> str:
-        return f"Ximilar(base_url={self._session.config.base_url!r})"
+        session = vars(self).get("_session")  # tracebacks may show a client that is half made
+        return "Ximilar()" if session is None else f"Ximilar(base_url={session.config.base_url!r})"
 
     def collection(
         self,
