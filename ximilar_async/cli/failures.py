@@ -37,7 +37,6 @@ _EXIT_CODES: Final[Mapping[FailureClass, ExitCode]] = {
 
 _OPTIONS: Final[Mapping[str, str]] = {
     "base_url": "--url",
-    "deadline": "--give-up-after",
     "tokens": "--token",
     "workers": "--concurrency",
 }

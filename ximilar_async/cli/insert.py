@@ -10,7 +10,6 @@ from typer import Argument, Option
 from ximilar_async import bulk
 from ximilar_async.sources import open_path
 
-from .failures import UsageError
 from .options import ACTION, Access, Output, Place
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
@@ -43,7 +42,7 @@ def insert(
             "--near-dups",
             metavar="",
             help="Leave out records whose image is nearly one that is stored. Requests under way "
-            "at once do not see each other; with --concurrency 1 none is missed.",
+            "at once do not see each other's: see --near-dup-order.",
             rich_help_panel=ACTION,
         ),
     ] = False,
@@ -54,8 +53,7 @@ def insert(
     output: Output,
 ) -> int:
     """Insert a folder of images or a file of records, and account for every record."""
-    if insertion.radius is not None and not near_dups:
-        raise UsageError("--radius goes with --near-dups: it is what counts as near")
+    insertion.check("--near-dups", near_dups=near_dups)
     check_files(run, {"SOURCE": source})
     records = open_path(source)
     start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert

@@ -77,6 +77,24 @@ def read_distance(text: str | float) -> float:
     return number
 
 
+def read_budget(text: str) -> int | float:
+    """Return a number of records, or the share that a text such as "5%" means.
+
+    Raises:
+        BadParameter: it is neither.
+
+    Example:
+        >>> read_budget("20"), read_budget("5%")
+        (20, 0.05)
+    """
+    digits = text.removesuffix("%")
+    if text.isascii() and text.isdigit():
+        return int(text)
+    if digits != text and 0 < (share := _number(digits)) < 100:  # noqa: PLR2004 - per cent
+        return share / 100
+    raise BadParameter(f"give a whole number of records or a share such as 5%, not {text!r}")
+
+
 def _number(text: str | float) -> float:
     try:
         return float(text)

@@ -10,7 +10,6 @@ from ximilar_async import bulk
 from ximilar_async._collection import Collection
 from ximilar_async.sources import open_path
 
-from .failures import UsageError
 from .ids import open_ids
 from .options import ACTION, Access, Output, Place
 from .run_options import EXIT_CODES, Insertion, Run
@@ -71,10 +70,8 @@ def replay(
     output: Output,
 ) -> int:
     """Send the records of a rejects file once more, and account for every record."""
-    if insertion.radius is not None and operation != "near_dups_insert":
-        raise UsageError(
-            "--radius goes with --operation near_dups_insert: it is what counts as near"
-        )
+    near_dups = operation == "near_dups_insert"
+    insertion.check("--operation near_dups_insert", near_dups=near_dups)
     check_files(run, {"REJECTS": source, "--origin": origin})
     came_from = None
     if origin is not None:

@@ -10,7 +10,8 @@ from typer import Option
 from ximilar_async.bulk import Options
 from ximilar_async.images import ImageOptions
 
-from .options import ACTION, HOW, KEPT, read_distance, read_positive
+from .failures import UsageError
+from .options import ACTION, HOW, KEPT, read_budget, read_distance, read_positive
 
 EXIT_CODES: Final = """
 [bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, 2 usage, \
@@ -58,6 +59,27 @@ class Run:
             rich_help_panel=HOW,
         ),
     ] = _DEFAULTS.retry.deadline
+    deadline: Annotated[
+        Any,
+        Option(
+            "--deadline",
+            parser=read_positive,
+            metavar="SECONDS",
+            help="End after so long, however far it is, as by Ctrl-C.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
+    error_budget: Annotated[
+        Any,
+        Option(
+            "--error-budget",
+            parser=read_budget,
+            metavar="N|N%",
+            help="End when more records are rejected or failed: so many, or that share of them, "
+            "such as 5%.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
     journal: Annotated[
         Path | None,
         Option(
@@ -97,6 +119,8 @@ class Run:
             journal=None if self.dry_run else self.journal,
             durability=self.durability,
             rejects=self.rejects,
+            deadline=self.deadline,
+            error_budget=self.error_budget,
             dry_run=self.dry_run,
             max_records=self.max_records,
         )
@@ -113,6 +137,24 @@ class Insertion:
             parser=read_distance,
             metavar="DISTANCE",
             help="Largest distance of a near-duplicate; the service's default is 5.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None
+    near_dup_order: Annotated[
+        Literal["any", "grouped", "strict"],
+        Option(
+            help="Which near-duplicates of SOURCE itself are found: any, only those stored before "
+            "a request is sent; grouped, those of one group or image too; strict, all, with one "
+            "request at a time.",
+            rich_help_panel=ACTION,
+        ),
+    ] = _DEFAULTS.near_dup_order
+    near_dup_group: Annotated[
+        str | None,
+        Option(
+            metavar="FIELD",
+            help="With --near-dup-order grouped: field that names a record's group, such as the "
+            "product; without it records with the same image are a group.",
             rich_help_panel=ACTION,
         ),
     ] = None
@@ -143,11 +185,34 @@ class Insertion:
         ),
     ] = None
 
+    def check(self, switch: str, *, near_dups: bool) -> None:
+        """See that nothing is said about near-duplicates where they are not looked for.
+
+        Args:
+            switch: What turns that on.
+            near_dups: Whether it is on.
+
+        Raises:
+            UsageError: it is off, and something is.
+        """
+        said = {
+            "--radius": self.radius is not None,
+            "--near-dup-order": self.near_dup_order != _DEFAULTS.near_dup_order,
+            "--near-dup-group": self.near_dup_group is not None,
+        }
+        for name, is_said in said.items():
+            if is_said and not near_dups:
+                raise UsageError(f"{name} goes with {switch}: it says which are left out")
+        if self.near_dup_group is not None and self.near_dup_order != "grouped":
+            raise UsageError("--near-dup-group goes with --near-dup-order grouped")
+
     def applied(self, options: Options) -> Options:
         """Return options of `bulk` with these among them."""
         return evolve(
             options,
             attribution=self.attribution,
+            near_dup_order=self.near_dup_order,
+            near_dup_group=self.near_dup_group,
             images=ImageOptions(max_side=self.max_side or None),
             files_root=self.files_root,
         )
