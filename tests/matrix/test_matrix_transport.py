@@ -12,7 +12,6 @@ import shutil
 import ssl
 import subprocess
 import zlib
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +157,42 @@ async def test_every_answer_is_lost(row: Row, name: str) -> None:
     row.agree(stored)
 
 
+OPERATIONS: dict[str, tuple[Callable[..., Job], str, str]] = {
+    "near_dups_insert": (bulk.near_dups_insert, "nearDupsInsert", "inserted"),
+    "update": (bulk.update, "update", "updated"),
+    "delete": (bulk.delete, "delete", "deleted"),
+    "get": (bulk.get, "get", "found"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["reset before apply", "reset after apply", "payload cut", "HTML 200 after apply"]
+)
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_every_operation_bears_it(row: Row, operation: str, name: str) -> None:
+    """Not only inserts: what was done is told to be done, once, for every record.
+
+    A delete whose answer was lost leaves nothing to tell it by: its records are not there any more.
+    """
+    run, method, outcome = OPERATIONS[operation]
+    async with Brittle(to(method, SOME, MISHAPS[name])) as service:
+        if operation != "near_dups_insert":
+            async with Ximilar("other", transport=service.transport()) as other:
+                await bulk.insert(other.collection("c"), records())
+        wanted = [{**record, "n": -1} for record in records()]
+        async with row.client(service.url) as client:
+            report = await row.run(run(client.collection("c"), wanted, options=row.options()))
+        assert service.spoilt >= len(SOME)
+        stored = await service.records()
+    gone = [result for result in row.results if "not found, perhaps deleted by" in result.reason]
+    lost = operation == "delete" and name != "reset before apply"
+    assert len(gone) == report.not_found == (10 * len(SOME) if lost else 0)
+    assert (getattr(report, outcome) + len(gone), report.read, report.stop) == (COUNT, COUNT, None)
+    assert set(stored) == (set() if operation == "delete" else IDS)
+    if operation in ("near_dups_insert", "update"):
+        assert {record["n"] for record in stored.values()} == {-1}
+
+
 # --- no connection ------------------------------------------------------------------------------
 
 
@@ -272,87 +307,3 @@ async def test_proxy_variables(row: Row, monkeypatch: pytest.MonkeyPatch) -> Non
         assert proxy.connections == 0
     assert report.inserted == COUNT
     row.agree(IDS)
-
-
-# --- too fast, or out of order ------------------------------------------------------------------
-
-HINTS: dict[str, dict[str, str]] = {
-    "none": {},
-    "seconds": {"retry_after": "0"},
-    "a fraction": {"retry_after": "0.02"},
-    "milliseconds": {"retry_after_ms": "20"},
-    "both": {"retry_after_ms": "20", "retry_after": "500"},
-    "a date": {"retry_after": formatdate(0, usegmt=True), "date": formatdate(0, usegmt=True)},
-    "a date long ago": {"retry_after": formatdate(0, usegmt=True)},
-    "a date in words": {"retry_after": "next Tuesday"},
-    "negative": {"retry_after": "-5"},
-    "infinite": {"retry_after": "inf"},
-    "not a number": {"retry_after": "nan"},
-    "exponent": {"retry_after": "1e9"},
-    "empty": {"retry_after": ""},
-    "junk": {"retry_after": "soon; or later"},
-    "digits of elsewhere": {"retry_after": "\u0662"},
-    "a long number": {"retry_after": "9" * 400},
-}
-
-
-@pytest.mark.parametrize("hint", HINTS)
-@pytest.mark.parametrize("status", [429, 503])
-async def test_429_and_503_with_every_kind_of_hint(row: Row, status: int, hint: str) -> None:
-    """Whatever the hint, records are sent again and none is lost or doubted for long."""
-    refusal = instead(http(status, b"slow down", **HINTS[hint]), apply=False)
-    async with (
-        Brittle(to("insert", {1, 2, 3, 5}, refusal)) as service,
-        row.client(service.url) as client,
-    ):
-        report = await row.run(insertion(client, row))
-        assert await service.stored() == IDS
-    assert (report.inserted, report.stop) == (COUNT, None)
-    row.agree(IDS)
-
-
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_hint_beyond_all_patience(row: Row, status: int) -> None:
-    """Asked to wait for an hour, the run ends instead, in a way that can be resumed."""
-    refusal = instead(http(status, b"", retry_after="3600"), apply=False)
-    async with (
-        Brittle(to("insert", None, refusal)) as service,
-        row.client(service.url) as client,
-    ):
-        report = await row.run(insertion(client, row))
-        assert service.sent("insert") <= 4
-        assert await service.stored() == set()
-    assert (report.stop, report.exit_code) == (Stop.OUTAGE, 5)
-    assert "3600" in report.stop_reason
-    assert report.not_attempted + report.failed == report.read
-    row.agree([])
-
-
-@pytest.mark.parametrize("apply", [False, True], ids=["nothing applied", "all applied"])
-@pytest.mark.parametrize("hint", ["none", "a fraction"])
-async def test_503_storm(row: Row, hint: str, *, apply: bool) -> None:
-    """Twenty 503 in a row, from the first request on: the run waits for the end of it."""
-    refusal = instead(http(503, b"", **HINTS[hint]), apply=apply)
-    async with (
-        Brittle(to("insert", range(1, 21), refusal)) as service,
-        row.client(service.url) as client,
-    ):
-        report = await row.run(insertion(client, row))
-        assert service.spoilt == 20
-        assert await service.stored() == IDS
-    assert (report.inserted, report.stop) == (COUNT, None)
-    row.agree(IDS)
-
-
-async def test_503_storm_without_end(row: Row) -> None:
-    """A service that never recovers ends the run; nothing is told to be stored."""
-    refusal = instead(http(503, b""), apply=False)
-    async with (
-        Brittle(to("insert", None, refusal)) as service,
-        row.client(service.url) as client,
-    ):
-        report = await row.run(insertion(client, row, retry=SHORT))
-        assert await service.stored() == set()
-    assert (report.stop, report.exit_code) == (Stop.OUTAGE, 5)
-    assert (report.inserted, report.failed + report.not_attempted) == (0, report.read)
-    row.agree([])
