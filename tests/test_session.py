@@ -11,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import backoff
+import orjson
 import pytest
 from attrs import frozen
 from fakes import (
@@ -903,6 +904,39 @@ def test_a_short_token_does_not_garble_what_the_service_says() -> None:
     """A token such as "token" is no secret, but a word of many messages."""
     run = run_call(refusal(401, b'{"detail": "Invalid token."}'), token="token")
     assert run.result.text == "Invalid token."
+
+
+SECRETS = ["7f3a9c41", "7f3a9c41d0b852e", "a+b/(c)d", "7f3a9c41-d0b852e6-77"]
+
+
+@pytest.mark.parametrize("token", SECRETS)
+@pytest.mark.parametrize("words", ["no {}.", "{}", "Authorization: Token {}", "({})", "x={};"])
+def test_a_token_of_eight_characters_is_secret_enough(token: str, words: str) -> None:
+    """From eight characters on a token is hidden wherever the service quotes it."""
+    run = run_call(refusal(401, orjson.dumps({"detail": words.format(token)})), token=token)
+    assert run.result.text == words.format("***")
+
+
+@pytest.mark.parametrize("token", ["t", "token", "abc1234"])
+def test_a_shorter_token_is_hidden_where_it_is_quoted_as_one(token: str) -> None:
+    """What follows "Token " is the header that was sent, however short."""
+    run = run_call(refusal(500, f"<pre>Authorization: Token {token}</pre>".encode()), token=token)
+    assert run.result.text == "Authorization: Token ***"
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("anything", "anythingelse-is-fine"),
+        ("shoes-id", "no collection my-shoes-id"),
+        ("7f3a9c41", "request 7f3a9c41d0b852e6"),
+        ("is", "Token issued long ago"),
+    ],
+)
+def test_a_token_within_a_longer_word_is_no_quotation(token: str, words: str) -> None:
+    """A token like a word does not garble the words that it is a part of."""
+    run = run_call(refusal(400, orjson.dumps({"detail": words})), token=token)
+    assert run.result.text == words
 
 
 # --- loops and closing --------------------------------------------------------------------------

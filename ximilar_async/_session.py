@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import time
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -12,7 +13,7 @@ import backoff
 from attrs import define, evolve, field
 
 from ._concurrency import Signal, signal_of
-from ._config import check_token, conceal
+from ._config import Secret, check_token, conceal
 from ._gate import Gate, slots
 from ._models import Account, Answer
 from ._protocol import authorization, build_request, parse_response
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from ._concurrency import GateStatistics
-    from ._config import Config, Retry, Secret, Target, TokenProvider
+    from ._config import Config, Retry, Target, TokenProvider
     from ._endpoints import Endpoint
     from ._protocol import Request, Response
     from ._transport import Transport
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Answer | Account)
 
 _UNAUTHORIZED = 401
-_SHORTEST_SECRET = 16
+_SURELY_SECRET = 16
+"""Characters from which a token is hidden wherever it is quoted."""
+_MAYBE_SECRET = 8
+"""The same where it stands as a word of its own; shorter ones are hidden after "Token "."""
 
 
 @define
@@ -283,10 +287,19 @@ def _read(call: _Call[A], response: Response) -> A:
 
 def _redacted(request: Request, response: Response) -> Response | None:
     """Return the response without the request's token, or None if it does not quote it."""
-    token = request.headers["authorization"].removeprefix("Token ").encode()
-    if len(token) < _SHORTEST_SECRET or token not in response.body:
+    quoted = _quoted(Secret(request.headers["authorization"].removeprefix("Token ")))
+    if not quoted.search(response.body):
         return None
-    return evolve(response, body=response.body.replace(token, b"***"))
+    return evolve(response, body=quoted.sub(b"***", response.body))
+
+
+def _quoted(token: Secret) -> re.Pattern[bytes]:
+    """Return what a quotation of the token looks like; a short one may be a word of a message."""
+    wire = re.escape(token.encode())
+    if len(token) >= _SURELY_SECRET:
+        return re.compile(wire)
+    before = rb"(?<![\w-])" if len(token) >= _MAYBE_SECRET else rb"(?<=Token )"
+    return re.compile(before + wire + rb"(?![\w-])")
 
 
 def _given_up(call: _Call[A], error: XimilarError) -> XimilarError:
