@@ -46,7 +46,7 @@ def test_a_run_meets_the_faults_of_the_file(
     assert server.returncode == 0
     assert "the emulator is closed; faults: " in err
     assert " poison" in err
-    assert "0 throttled" not in err
+    assert " 0 throttled" not in err
 
 
 @pytest.mark.parametrize(

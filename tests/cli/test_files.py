@@ -115,6 +115,29 @@ def test_search_writes_the_page(
     assert capsys.readouterr().out.endswith(f"5 records found; page: {page}\n")
 
 
+def test_search_finds_the_images_of_a_catalog(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where ids are no file names: by the file that was inserted; else it says what is missing."""
+    lines = [
+        {"_id": "sku-1", "_file": "photos/1.png", "price": 5},
+        {"_id": "sku-2", "_file": "photos/more/5.jpg", "price": 6},
+    ]
+    catalog = tmp_path / "catalog.jsonl"
+    catalog.write_text("\n".join([*map(json.dumps, lines), "no record", "[]"]))
+    place = ["-c", "c1", "--emulator", str(tmp_path / "data")]
+    assert run(["insert", str(catalog), *place]) == 1
+    page = tmp_path / "out.html"
+    words = ["search", "id:sku-2", "--html", str(page), *place, "--fields", "price"]
+    for more, images in (["--images", str(catalog)], 3), (["--images", str(photos)], 0), ([], 0):
+        capsys.readouterr()
+        assert run([*words, *more]) == 0
+        assert page.read_text(encoding="utf-8").count('src="data:image/') == images
+        err = capsys.readouterr().err
+        assert ("no image is shown for 2 records (sku-2, sku-1)" in err) == (images == 0)
+        assert ("--images" in err) == (images == 0)
+
+
 def test_the_demo_never_empties_a_folder_of_the_users(tmp_path: Path) -> None:
     """Only what an earlier demo made is replaced."""
     (tmp_path / "catalog").mkdir()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ximilar_async.cli.connect import warn_of_clear_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -112,6 +114,38 @@ def test_a_missing_token_is_named(
         assert "--token-file" in done.err
     (tmp_path / "empty").write_text("\n")
     assert "empty" in _one_error(told("account", "--token-file", tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1:1", "http://example.com", "http://localhost.example.com"]
+)
+def test_a_token_in_the_clear_is_remarked_upon(
+    capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    """By http to another machine everybody on the way can read it."""
+    warn_of_clear_text(url)
+    assert capsys.readouterr().err.startswith(f"warning: {url} is not encrypted: the token")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "http://[::1]:1", "http://LOCALHOST:1", "https://10.0.0.1"]
+)
+def test_a_token_that_nobody_can_read_is_not(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    """Neither on this machine nor where it travels encrypted."""
+    warn_of_clear_text(url)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_remark_comes_before_the_token_travels(
+    told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where the address comes from the variable; not where nothing is sent to it."""
+    monkeypatch.setenv("XIMILAR_URL", "http://0.0.0.0:1")  # this machine, but not by its name
+    first, second = told("ping").err.splitlines()
+    assert first.startswith("warning: http://0.0.0.0:1 is not encrypted")
+    assert second.startswith("error: ")
+    assert told("insert", tmp_path, "-c", "c1", "--dry-run").err == ""
+    assert told("count", "-c", "c1", "--emulator").err == ""
 
 
 def test_an_unreachable_service_is_named(told: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 import typer
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +17,9 @@ from ximilar_async.cli.argv import EMULATOR, swallowed, with_emulator_value
 from ximilar_async.cli.commands import as_command
 from ximilar_async.cli.failures import UsageError
 from ximilar_async.cli.options import Access, Output, Place, read_concurrency
+from ximilar_async.cli.run_options import Insertion, Run
 from ximilar_async.cli.search import query_record, read_filter
 from ximilar_async.images import ImageOptions
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,37 @@ def test_every_command_explains_itself() -> None:
 def test_the_command_line_keeps_the_defaults_of_bulk() -> None:
     """What is not given on the command line is what `bulk.Options` would take."""
     group: Any = typer.main.get_command(app)
-    defaults = {param.name: param.default for param in group.commands["insert"].params}
-    options = Options()
-    assert defaults["batch_size"] == options.batch_size
-    assert defaults["max_side"] == ImageOptions().max_side
-    assert defaults["give_up_after"] == options.retry.deadline
+    for name in ("insert", "update", "delete", "replay"):
+        defaults = {param.name: param.default for param in group.commands[name].params}
+        options = Options()
+        assert defaults["give_up_after"] == options.retry.deadline
+        assert defaults.get("max_side", 512) == ImageOptions().max_side
+        same = {"batch_size", "durability", "attribution", "near_dup_order", "deadline", "dry_run"}
+        for option in same & defaults.keys():
+            assert defaults[option] == getattr(options, option), option
+    assert Run().options == options
+    assert Insertion().applied(options) == evolve(options, images=ImageOptions())
+
+
+def test_what_is_given_reaches_bulk() -> None:
+    """Every option of a run has its place in `bulk.Options`; a dry run has no journal."""
+    run = Run(
+        journal=Path("j"), durability="strict", rejects=Path("r"), batch_size=3, max_records=9,
+        give_up_after=5.0, deadline=60.0, error_budget=0.05,
+    )  # fmt: skip
+    options = Insertion(attribution="exact", near_dup_order="grouped", near_dup_group="p").applied(
+        run.options
+    )
+    assert (options.journal, options.durability, options.rejects) == (
+        Path("j"),
+        "strict",
+        Path("r"),
+    )
+    assert (options.batch_size, options.max_records, options.retry.deadline) == (3, 9, 5.0)
+    assert (options.deadline, options.error_budget, options.attribution) == (60.0, 0.05, "exact")
+    assert (options.near_dup_order, options.near_dup_group) == ("grouped", "p")
+    assert evolve(run, dry_run=True).options.journal is None
+    assert Insertion(max_side=0).applied(options).images == ImageOptions(max_side=None)
 
 
 @pytest.mark.parametrize(

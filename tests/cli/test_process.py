@@ -203,6 +203,21 @@ def test_without_typer_the_extra_is_named(
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
+@pytest.mark.parametrize("words", [("demo",), ("count", "-c", "c1", "--emulator"), ("emulator",)])
+def test_without_numpy_the_extra_is_named(
+    cli: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Without the extra `emulator` there is one clear line, and nothing is left behind."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "numpy.py").write_text("raise ModuleNotFoundError('none', name='numpy')")
+    done = cli(*words, PYTHONPATH=str(hidden))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("needs numpy: pip install 'ximilar-async[emulator]'\n")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [hidden]
+
+
 def test_the_emulator_says_how_to_reach_it(start: Callable[..., subprocess.Popen[str]]) -> None:
     """It prints its address and a line to copy; Ctrl-C ends it well."""
     process = start("emulator", "--port", 0)
