@@ -920,7 +920,7 @@ def test_a_token_of_eight_characters_is_secret_enough(token: str, words: str) ->
 @pytest.mark.parametrize("token", ["t", "token", "abc1234"])
 def test_a_shorter_token_is_hidden_where_it_is_quoted_as_one(token: str) -> None:
     """What follows "Token " is the header that was sent, however short."""
-    run = run_call(refusal(500, f"<pre>Authorization: Token {token}</pre>".encode()), token=token)
+    run = run_call(refusal(400, f"<pre>Authorization: Token {token}</pre>".encode()), token=token)
     assert run.result.text == "Authorization: Token ***"
 
 
