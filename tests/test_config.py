@@ -255,7 +255,7 @@ HUGE = 10**400
 @pytest.mark.parametrize(
     ("kind", "values", "words"),
     [
-        (Limits, {"concurrency": 0}, 'concurrency must be a whole .* least 1, not 0; or "auto"'),
+        (Limits, {"concurrency": 0}, "concurrency must be a whole .* least 1, not 0; or 'auto'"),
         (Limits, {"concurrency": -1}, "at least 1, not -1"),
         (Limits, {"concurrency": 2.0}, "not 2.0"),
         (Limits, {"concurrency": True}, "not True"),

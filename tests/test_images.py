@@ -85,7 +85,7 @@ def test_options_have_the_documented_defaults() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("max_side", 0, "whole number of at least 1 or None, not 0"),
+        ("max_side", 0, "whole number of at least 1, not 0; or None"),
         ("max_side", "512", "not '512'"),
         ("max_side", True, "not True"),
         ("quality", 101, "from 1 to 100, not 101"),

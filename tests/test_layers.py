@@ -28,7 +28,8 @@ VALUES = frozenset({"errors", "_config", "_models", "_endpoints"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "_version": frozenset(),
     "errors": frozenset(),
-    "_config": frozenset({"errors"}),
+    "_validation": frozenset({"errors"}),
+    "_config": frozenset({"errors", "_validation"}),
     "_models": frozenset({"errors"}),
     "_endpoints": frozenset({"_models"}),
     "_encoding": frozenset({"errors"}),
@@ -39,15 +40,25 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_transport": frozenset({"errors", "_config", "_protocol"}),
     "_session": VALUES
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_transport"},
-    "images": frozenset({"errors"}),
+    "images": frozenset({"errors", "_validation"}),
     "_collection": VALUES
     | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
     "bulk": VALUES
-    | {"_encoding", "_retry", "_concurrency", "_protocol", "_collection", "images", "sources"},
+    | {
+        "_encoding",
+        "_retry",
+        "_concurrency",
+        "_protocol",
+        "_collection",
+        "_validation",
+        "images",
+        "sources",
+    },
     "demo": frozenset({"errors"}),
-    "emulator": frozenset({"_endpoints", "_protocol", "_version"}),
+    # What a setting may be is no reading of the API: it is written once.
+    "emulator": frozenset({"_endpoints", "_protocol", "_validation", "_version"}),
 }
 """The rooms of ours that a room may import. What is missing here is forbidden."""
 
@@ -77,9 +88,9 @@ LIVES_IN: dict[str, frozenset[str]] = {
 
 LIVES_ANYWHERE = frozenset({"attrs", "orjson"})
 
-PURE = frozenset({"errors", "_models", "_endpoints", "_encoding", "_protocol", "_concurrency"}) | {
-    f"bulk.{module}" for module in ("_batching", "_ledger", "_reconcile", "_verify")
-}
+PURE = frozenset(
+    {"errors", "_models", "_validation", "_endpoints", "_encoding", "_protocol", "_concurrency"}
+) | {f"bulk.{module}" for module in ("_batching", "_ledger", "_reconcile", "_verify")}
 """Rooms and modules of rules alone: values in, values out."""
 
 NOT_PURE = frozenset(

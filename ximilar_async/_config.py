@@ -5,22 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import sys
 import warnings
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from math import inf
-from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, SupportsIndex, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from ._validation import number, optional, unless, whole
 from .errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attrs import Attribute
 
 DEFAULT_URL: Final = "https://api.ximilar.com"
 
@@ -144,55 +142,6 @@ def _known_services() -> str:
     return f"known are {names}, or a private prefix such as 'my-cloud/shoes'"
 
 
-# --- validators ---------------------------------------------------------------------------------
-
-_Validator: TypeAlias = Callable[[Any, "Attribute[Any]", Any], None]
-
-
-def _number(
-    *, above: float | None = None, least: float | None = None, endless: bool = False
-) -> _Validator:
-    most, words = (inf, "a number") if endless else (sys.float_info.max, "a finite number")
-
-    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not -most <= value <= most:
-            raise ConfigError(f"{attribute.name} must be {words}, not {value!r:.40}")
-        if above is not None and value <= above:
-            raise ConfigError(f"{attribute.name} must be above {above:g}, not {value!r}")
-        if least is not None and value < least:
-            raise ConfigError(f"{attribute.name} must be at least {least:g}, not {value!r}")
-
-    return check
-
-
-def _whole(*, least: int) -> _Validator:
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(
-                f"{attribute.name} must be a whole number of at least {least}, not {value!r}"
-            )
-
-    return check
-
-
-def _concurrency(instance: object, attribute: Attribute[Any], value: object) -> None:
-    if value == "auto":
-        return
-    try:
-        _whole(least=1)(instance, attribute, value)
-    except ConfigError as error:
-        raise ConfigError(f'{error}; or "auto"') from None
-
-
-def _optional(check: _Validator) -> _Validator:
-    def unless_none(instance: object, attribute: Attribute[Any], value: object) -> None:
-        if value is not None:
-            check(instance, attribute, value)
-
-    return unless_none
-
-
 # --- the settings -------------------------------------------------------------------------------
 
 
@@ -213,9 +162,11 @@ class Limits:
         10
     """
 
-    concurrency: int | Literal["auto"] = field(default="auto", validator=_concurrency)
-    rate: float | None = field(default=None, validator=_optional(_number(above=0)))
-    per: float = field(default=1.0, validator=_number(above=0))
+    concurrency: int | Literal["auto"] = field(
+        default="auto", validator=unless("auto", whole(least=1))
+    )
+    rate: float | None = field(default=None, validator=optional(number(above=0)))
+    per: float = field(default=1.0, validator=number(above=0))
 
 
 @frozen(kw_only=True)
@@ -241,12 +192,12 @@ class Retry:
         2
     """
 
-    attempts: int = field(default=4, validator=_whole(least=1))
-    base: float = field(default=0.5, validator=_number(least=0))
-    throttled_base: float = field(default=1.0, validator=_number(least=0))
-    cap: float = field(default=20.0, validator=_number(least=0))
-    deadline: float = field(default=60.0, validator=_number(above=0, endless=True))
-    longest_hint: float = field(default=120.0, validator=_number(least=0, endless=True))
+    attempts: int = field(default=4, validator=whole(least=1))
+    base: float = field(default=0.5, validator=number(least=0))
+    throttled_base: float = field(default=1.0, validator=number(least=0))
+    cap: float = field(default=20.0, validator=number(least=0))
+    deadline: float = field(default=60.0, validator=number(above=0, endless=True))
+    longest_hint: float = field(default=120.0, validator=number(least=0, endless=True))
 
 
 @frozen(kw_only=True)
@@ -267,10 +218,10 @@ class Timeout:
         30.0
     """
 
-    total: float | None = field(default=120.0, validator=_optional(_number(above=0)))
-    connect: float | None = field(default=30.0, validator=_optional(_number(above=0)))
-    sock_connect: float | None = field(default=10.0, validator=_optional(_number(above=0)))
-    sock_read: float | None = field(default=90.0, validator=_optional(_number(above=0)))
+    total: float | None = field(default=120.0, validator=optional(number(above=0)))
+    connect: float | None = field(default=30.0, validator=optional(number(above=0)))
+    sock_connect: float | None = field(default=10.0, validator=optional(number(above=0)))
+    sock_read: float | None = field(default=90.0, validator=optional(number(above=0)))
 
 
 @frozen

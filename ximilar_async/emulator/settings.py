@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
+
+from ximilar_async._validation import number, one_of, optional, whole
 
 from .answers import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
-
-    from attrs import Attribute
 
     from .faults import FaultPlan
 
@@ -26,6 +25,7 @@ MAX_BODY: Final = 64 * 2**20
 """Largest request body, in bytes."""
 
 _SCHEMES: Final = ("http", "https")
+_LAST_PORT: Final = 2**16 - 1
 
 
 def origin(url: str) -> str:
@@ -66,45 +66,23 @@ def _folder(value: str | PathLike[str] | None) -> Path | None:
     return None if value is None else Path(value)
 
 
-def _one_of(kind: Any) -> Any:
-    known = get_args(kind)
-
-    def check(_: object, attribute: Attribute[str], value: object) -> None:
-        if value not in known:
-            names = " or ".join(repr(name) for name in known)
-            raise ValueError(f"{attribute.name} must be {names}, not {value!r}")
-
-    return check
-
-
-def _not_below(least: float, *, or_equal: bool = True) -> Any:
-    def check(_: object, attribute: Attribute[float | None], value: float | None) -> None:
-        if value is None:
-            return
-        if not math.isfinite(value) or value < least or (value == least and not or_equal):
-            words = f"{least} or more" if or_equal else f"more than {least}"
-            raise ValueError(f"{attribute.name} must be {words}, not {value!r}")
-
-    return check
-
-
 @frozen(kw_only=True)
 class Settings:
     """Everything an emulator can be told; `Emulator` explains each."""
 
     path: Path | None = field(default=None, converter=_folder)
     host: str = "127.0.0.1"
-    port: int = field(default=0, validator=_not_below(0))
+    port: int = field(default=0, validator=whole(least=0, most=_LAST_PORT))
     tokens: frozenset[str] | None = field(default=None, converter=_names, repr=False)
     mirror_status: bool = False
-    latency: float = field(default=0.0, validator=_not_below(0))
-    rate_limit: float | None = field(default=None, validator=_not_below(0, or_equal=False))
-    capacity: int | None = field(default=None, validator=_not_below(0))
+    latency: float = field(default=0.0, validator=number(least=0))
+    rate_limit: float | None = field(default=None, validator=optional(number(above=0)))
+    capacity: int | None = field(default=None, validator=optional(whole(least=0)))
     faults: FaultPlan | None = None
     files_root: Path | None = field(default=None, converter=_folder)
     url_allow: frozenset[str] = field(default=frozenset(), converter=_origins)
-    url_images: UrlImages = field(default="derive", validator=_one_of(UrlImages))
-    dialect: Dialect = field(default="examples", validator=_one_of(Dialect))
+    url_images: UrlImages = field(default="derive", validator=one_of(*get_args(UrlImages)))
+    dialect: Dialect = field(default="examples", validator=one_of(*get_args(Dialect)))
     seed: int | None = 0
 
     def __attrs_post_init__(self) -> None:

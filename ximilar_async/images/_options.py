@@ -2,37 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from attrs import field, frozen
 
-from ximilar_async.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from attrs import Attribute
-
-
-def _whole(
-    most: int | None = None, *, or_none: bool = False
-) -> Callable[[Any, Attribute[Any], Any], None]:
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if or_none and value is None:
-            return
-        if (
-            not isinstance(value, int)
-            or isinstance(value, bool)
-            or value < 1
-            or (most is not None and value > most)
-        ):
-            bounds = "of at least 1" if most is None else f"from 1 to {most}"
-            raise ConfigError(
-                f"{attribute.name} must be a whole number {bounds}"
-                f"{' or None' if or_none else ''}, not {value!r}"
-            )
-
-    return check
+from ximilar_async._validation import optional, whole
 
 
 @frozen(kw_only=True)
@@ -54,7 +26,7 @@ class ImageOptions:
         90
     """
 
-    max_side: int | None = field(default=512, validator=_whole(or_none=True))
-    quality: int = field(default=90, validator=_whole(100))
-    max_file_bytes: int = field(default=64 * 2**20, validator=_whole())
-    max_pixels: int = field(default=100_000_000, validator=_whole())
+    max_side: int | None = field(default=512, validator=optional(whole(least=1)))
+    quality: int = field(default=90, validator=whole(least=1, most=100))
+    max_file_bytes: int = field(default=64 * 2**20, validator=whole(least=1))
+    max_pixels: int = field(default=100_000_000, validator=whole(least=1))
