@@ -107,6 +107,7 @@ def test_a_dry_run_speaks_of_what_would_be_sent() -> None:
         "dry run of insert: 3 records read in 2.0 s, 3 requests",
         "  3    ready to be sent",
     ]
+    assert "  3 ready to be sent" in shown(run_view("insert photos", report, 0.5, 350.0, 2.0))
 
 
 def test_nothing_that_is_stored_can_steer_the_terminal() -> None:

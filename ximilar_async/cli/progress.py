@@ -17,7 +17,7 @@ from rich.text import Text
 
 from .pace import Pace, clock, share_done, time_left
 from .screen import is_live, plain, say
-from .tables import bottleneck_words, colour, counted, outcome_words
+from .tables import bottleneck_words, colour, counted, label
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -96,7 +96,7 @@ def run_view(
     if report.closed:  # a rate that dies away and a time that grows would tell nothing
         words, times = words[:1], "waiting"
     outcomes = [
-        Text(f"{number:,} {outcome_words(outcome)}", colour(outcome))
+        Text(f"{number:,} {label(report, outcome)}", colour(outcome))
         for outcome, number in sorted(report.counts.items())
         if number
     ]
@@ -154,16 +154,17 @@ class Bar:
     moved: float
     """Seconds that it moved: something in a bar without a share goes by them."""
 
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the line that fits."""
         share = "" if self.done is None else f"{self.done:4.0%}"
         title = plain(self.title)
         title = title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
-        for first in range(len(self.words) + 1):
-            words = ", ".join(self.words[first:])
-            room = options.max_width - sum(len(part) + 1 for part in (title, share, words))
-            if (room := room - len(self.times)) >= 0:
-                break
+        left = self.words
+        room = options.max_width - sum(len(part) + 1 for part in (title, share, self.times))
+        while left and len(", ".join(left)) > room:
+            left = left[1:]
+        words = ", ".join(left)
+        room -= len(words)
         grid = Table.grid(padding=(0, 1, 0, 0))
         columns: list[RenderableType] = [Text(title, "bold", no_wrap=True, overflow="ellipsis")]
         if room > _SHORTEST_BAR:

@@ -165,6 +165,11 @@ def _pace_lines(report: Report) -> Iterable[str]:
         yield f"without an answer: {seconds(report.outage_seconds)}"
 
 
+def label(report: Report, outcome: Outcome) -> str:
+    """Return how people call an outcome of a run; in a dry run, what was not sent is ready."""
+    return "ready to be sent" if _is_dry(report, outcome) else outcome_words(outcome)
+
+
 def _is_dry(report: Report, outcome: Outcome) -> bool:
     return report.dry_run and outcome is Outcome.NOT_ATTEMPTED
 
@@ -175,10 +180,7 @@ def _counts(report: Report) -> Table:
     table.add_column()
     for outcome in Outcome:
         if number := report.counts.get(outcome):
-            words = outcome_words(outcome)
-            if _is_dry(report, outcome):
-                words = "ready to be sent"
-            table.add_row(f"{number:,}", Text(words, colour(outcome)))
+            table.add_row(f"{number:,}", Text(label(report, outcome), colour(outcome)))
     if not table.row_count:
         table.add_row("0", "nothing to do")
     return table
