@@ -55,7 +55,7 @@ def whole(*, least: int, most: int | None = None) -> Validator:
     """
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
 
-    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not is_whole or value < least or (most is not None and value > most):
             raise ConfigError(
