@@ -140,7 +140,7 @@ class Dispatcher:
         # What is still open then is in doubt, or repeats the id of a record in doubt.
         under_way = self.schedule or self._busy or not self.queue.empty()
         at_end = reader.done() and not under_way
-        old = now - self.doubts.since >= self.options.flush_after
+        old = now - self.doubts.since >= self.options.flush_after or self.intake.is_hurried()
         while look_up := self.doubts.take(everything=at_end or old):
             await self.queue.put(look_up)
 

@@ -33,6 +33,7 @@ from ._report import Report, Stop
 from ._schedule import Schedule
 from ._sender import Sender
 from ._verify import marked
+from ._watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ class Engine:
     _sender: Sender = field(init=False)
     _intake: Intake = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
+    _watch: Watch = field(init=False)
     _schedule: Schedule = field(factory=Schedule, init=False)
     _ending: Ending = field(factory=Ending, init=False)
     _queue: asyncio.Queue[Work | None] = field(init=False)
@@ -102,6 +104,7 @@ class Engine:
         self._sender = Sender(
             self.operation, collection, ledger, health, self._doubts, schedule, retry, halt
         )
+        self._watch = Watch(options, health, self._sender, halt)
         self._intake = Intake(
             self.source,
             options,
@@ -157,6 +160,7 @@ class Engine:
             self.listeners.end()
             raise
         self._started = self.clock()
+        self._watch.began = self._started
         self._gate_before = self.collection.statistics()
         self._running = asyncio.create_task(self._pipeline())
         try:
@@ -299,57 +303,13 @@ class Engine:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             self.listeners.tell_progress(self.report)
-            self._check_time(self.clock())
-
-    def _check_time(self, now: float) -> None:
-        """End the run when the service has not answered for too long, or its time is over."""
-        patience, opened = self.options.retry.deadline, self._health.breaker.opened_at
-        if opened is not None and now - opened > patience:
-            self.halt(Stop.OUTAGE, self._health.outage(now))
-        sent = self._sender.hangs_since()
-        if sent is not None and now - sent > patience:
-            self.halt(Stop.OUTAGE, f"a request has no answer after {now - sent:.0f} s")
-            self._sender.withdraw(sent_too=True)
-        deadline = self.options.deadline
-        if deadline is not None and now - self._started > deadline:
-            self.halt(Stop.DEADLINE, f"{deadline:g} s have passed (deadline)")
+            self._watch.look(self.clock())
 
     def _on_settled(self, item: Item, outcome: Outcome) -> None:
         self._intake.remember(item, outcome)
         for following in self._intake.decided(item):
             self._schedule.add(self.clock(), Batch((following,)))
-        if self.options.error_budget is not None and not self._ending.halted:
-            self._check_budget(self.options.error_budget)
-
-    def _check_budget(self, budget: int | float) -> None:  # noqa: PYI041 - as in the options
-        counts = self._ledger.counts
-        errors = counts[Outcome.REJECTED] + counts[Outcome.FAILED]
-        if is_over_budget(errors, counts.total(), budget):
-            allowed = f"{budget:.0%}" if isinstance(budget, float) else str(budget)
-            told = f"{errors} records were rejected or failed, more than {allowed} (error_budget)"
-            self.halt(Stop.ERRORS, told)
-
-
-def is_over_budget(errors: int, decided: int, budget: int | float) -> bool:  # noqa: PYI041 - 1 is one record, 0.5 is half of them
-    """Tell whether more went wrong than a run may bear.
-
-    Args:
-        errors: Records rejected or failed.
-        decided: Records decided in all.
-        budget: A whole number of records, or a share of them as a float; a share is judged from
-            100 records on.
-
-    Example:
-        >>> is_over_budget(3, 10, 2), is_over_budget(3, 10, 0.05), is_over_budget(6, 100, 0.05)
-        (True, False, True)
-    """
-    if isinstance(budget, float):
-        return decided >= _ENOUGH and errors > budget * decided
-    return errors > budget
-
-
-_ENOUGH: Final = 100
-"""Records that must be decided before a share of errors means anything."""
+        self._watch.count(self._ledger.counts)
 
 
 def _raise_single(error: BaseException | None, report: Report) -> None:

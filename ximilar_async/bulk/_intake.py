@@ -71,6 +71,8 @@ class Intake:
     _last: Sequence[Item] = field(default=(), init=False)
     """The records of the last batch that left, where that matters."""
     _hurry: int = field(default=0, init=False)
+    _paused: bool = field(default=False, init=False)
+    """Whether reading waits for room: then nothing will fill a batch."""
     _seen: SeenIds | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _ahead: deque[asyncio.Task[_Prepared]] = field(factory=deque, init=False)
@@ -136,12 +138,29 @@ class Intake:
         while True:
             timing.reading("source")
             try:
-                chunk = await anext(chunks, None)
+                chunk = await self._next_chunk(chunks)
             finally:
                 timing.reading("")
             if chunk is None:
                 return
             yield chunk
+
+    async def _next_chunk(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
+        """Return the next chunk; while the source is slow, what was prepared before goes on."""
+        if not self._ahead:
+            return await anext(chunks, None)
+        coming = asyncio.create_task(_next_of(chunks))
+        try:
+            while self._ahead and not coming.done():
+                first = self._ahead[0]
+                await asyncio.wait({coming, first}, return_when=asyncio.FIRST_COMPLETED)
+                if first.done():
+                    await self._pack(await self._ahead.popleft())
+            return await coming
+        finally:
+            # A generator can only be closed when nobody waits for its next value.
+            coming.cancel()
+            await asyncio.wait({coming})
 
     async def _next_prepared(self) -> _Prepared:
         timing = self.health.timing
@@ -188,12 +207,14 @@ class Intake:
             self.ledger.prepared(item, encoded)
             if self._pass(item):
                 await self.add(item)
-        if self._is_hurried():
+        if self.is_hurried():
             await self.flush()
         while self.ledger.pending_bytes > self.options.max_pending_bytes:
+            self._paused = True
             await self.flush()
             self.room.clear()
             await self.room.wait()
+        self._paused = False
         await self.books.after()
         await self.wait_for_room()
 
@@ -250,12 +271,13 @@ class Intake:
         """Have records up to this number sent without waiting for fuller batches."""
         self._hurry = max(self._hurry, up_to)
 
-    def _is_hurried(self) -> bool:
+    def is_hurried(self) -> bool:
+        """Tell whether a record is open that nothing else is to be waited for."""
         return self.ledger.oldest <= self._hurry
 
     def flush_old(self, now: float) -> None:
         """Send the batch that is being filled if it has waited long enough for a slow source."""
-        old = now - self._began >= self.options.flush_after or self._is_hurried()
+        old = now - self._began >= self.options.flush_after or self._paused or self.is_hurried()
         # A full queue is a backlog: then a fuller batch costs no time.
         if len(self._batcher) and old and not self.queue.full() and self._may_follow():
             for batch in self._batcher.flush():
@@ -277,3 +299,7 @@ class Intake:
                 await self.room.wait()
             self._last = batch.items
             await self.queue.put(batch)
+
+
+async def _next_of(chunks: AsyncIterator[Chunk]) -> Chunk | None:
+    return await anext(chunks, None)

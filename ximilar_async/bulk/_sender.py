@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field
 
-from ximilar_async._endpoints import PING
 from ximilar_async._retry import FailureClass, Trace, classify, waits
 from ximilar_async.errors import (
     AnswerError,
@@ -20,6 +19,7 @@ from ximilar_async.errors import (
 
 from ._doubts import FATAL, FREE, knows_none
 from ._outcomes import Outcome
+from ._poison import PoisonGuard
 from ._reconcile import Verdict
 from ._report import Stop
 
@@ -39,15 +39,6 @@ if TYPE_CHECKING:
     from ._schedule import Schedule
 
 _FULL: Final = 412
-
-_POISON: Final = 2
-"""Failures after which a batch may be bisected instead of repeated."""
-
-_CHANCE: Final = 0.02
-"""Probability below which so many failures of one batch are no bad luck."""
-
-_FEW: Final = 50
-"""Open records up to which a failing batch is told from an outage by asking the service."""
 
 _SYSTEMATIC: Final = 50
 """Records that may be refused one by one, none accepted, before the run itself must be wrong."""
@@ -77,12 +68,14 @@ class Sender:
     retry: Retry
     on_stop: Callable[[Stop, str], None]
     _once: Collection = field(init=False)
+    _poison: PoisonGuard = field(init=False)
     _refused_alone: int = field(default=0, init=False)
     _calls: dict[asyncio.Task[Any], Trace] = field(factory=dict, init=False)
     _withdrawn: set[asyncio.Task[Any]] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._once = self.collection.with_options(retry=evolve(self.retry, attempts=1))
+        self._poison = PoisonGuard(self._once, self.ledger, self.health)
 
     async def attempt(self, batch: Batch) -> None:
         """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
@@ -301,42 +294,11 @@ class Sender:
         throttled = failure is FailureClass.THROTTLED
         wait = series.after(error.retry_after, throttled=throttled)
         poison = failure is FailureClass.DOUBTFUL and (
-            batch.isolated or self._is_poison(first) or await self._is_alone_at_fault(first)
+            batch.isolated or await self._poison.suspects(first)
         )
         parts = batch.halves() if poison and len(batch.items) > 1 else (batch,)
         for part in parts:
             self.schedule.add(self.health.clock() + wait, part.apart() if poison else part)
-
-    def _is_poison(self, item: Item) -> bool:
-        """Tell whether a record fails too often, while others succeed, for it to be bad luck.
-
-        Where 1 % of all requests fail, two failures say so; where 30 % fail, it takes four.
-        """
-        health = self.health
-        others_succeed = health.answered > item.answered_then
-        return (
-            item.attempts >= _POISON
-            and others_succeed
-            and health.failure_rate**item.attempts < _CHANCE
-        )
-
-    async def _is_alone_at_fault(self, item: Item) -> bool:
-        """Tell whether the service is there although the few records that are left all fail.
-
-        Nothing else is sent then that could succeed, so one has to ask.
-        """
-        suspect = item.attempts >= _POISON or self.health.breaker.is_open
-        if not suspect or self.ledger.open > _FEW:
-            return False
-        trace = Trace()
-        try:
-            await self._once.call(PING, trace=trace)
-        except XimilarError:
-            return False
-        finally:
-            self.health.sent(trace, again=0)
-        self.health.answer(accepted=False)
-        return True
 
     def _give_up(self, items: Sequence[Item], error: XimilarError, outcome: Outcome) -> None:
         """Settle what will not be sent again; what may have been applied is looked up."""
