@@ -151,7 +151,7 @@ def test_replay_finds_large_records_where_they_came_from(
     replay = ("replay", "rejects.jsonl", "--everything", *HERE)
     done = told(*replay)
     assert done.code == 1
-    assert "name its source as well" in done.out
+    assert "name its source with --origin as well" in done.out
     assert told(*replay, "--origin", source).code == 0
     assert stored()["big"]["words"] == words
 
@@ -228,6 +228,22 @@ def test_a_report_that_cannot_be_written_hides_no_exit_code(
         assert done.code == code
         assert "error: " in done.err
         assert "No such file" in done.err
+
+
+def test_a_bound_that_ends_a_run_is_called_as_its_option(
+    told: Callable[..., Any], serve: Callable[..., Any], addresses: Callable[[int], Path]
+) -> None:
+    """Code 1, with what is left to do in the report."""
+    source = write(Path("bad.jsonl"), *["no record"] * 5)
+    done = told("update", source, *HERE, "--error-budget", 3)
+    assert done.code == 1
+    assert "error: too many errors: " in done.err
+    assert "(--error-budget)" in done.err
+    with serve("--latency", 0.2) as url:
+        done = told("insert", addresses(5000), "-c", "c1", "--url", url, "--deadline", 0.5)
+    assert done.code == 1
+    assert "(--deadline)" in done.out
+    assert "not attempted" in done.out
 
 
 # --- exit codes ---------------------------------------------------------------------------------

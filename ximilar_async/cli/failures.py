@@ -42,6 +42,14 @@ _OPTIONS: Final[Mapping[str, str]] = {
 }
 """Settings that are not called as their option is."""
 
+_IN_REASONS: Final[Mapping[str, str]] = {
+    "(deadline)": "(--deadline)",
+    "(error_budget)": "(--error-budget)",
+    "; name files_root as well": "; name --files-root as well",
+    "; name its source as well": "; name its source with --origin as well",
+}
+"""How reasons speak of settings, and how of options."""
+
 _SETTING: Final = re.compile(r"(?P<name>[a-z][a-z_]*)(?= (?:must be|takes) |\b.*is not an address)")
 
 
@@ -58,6 +66,18 @@ def in_options(words: str) -> str:
         return words
     name = found["name"]
     return _OPTIONS.get(name, f"--{name.replace('_', '-')}") + words[found.end() :]
+
+
+def reason_in_options(words: str) -> str:
+    """Return a reason of a bulk run with the options' names where it names settings.
+
+    Example:
+        >>> reason_in_options("2 s have passed (deadline)")
+        '2 s have passed (--deadline)'
+    """
+    for setting, option in _IN_REASONS.items():
+        words = words.replace(setting, option)
+    return words
 
 
 def exit_code(error: Exception) -> int:
@@ -85,7 +105,8 @@ def message(error: Exception) -> str:
     """
     if isinstance(error, BulkAborted):
         stop, reason = error.report.stop, error.report.stop_reason
-        return str(error) if stop is None else f"{stop.value}: {reason}"
+        words = str(error) if stop is None else f"{stop.value}: {reason}"
+        return reason_in_options(words)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ximilar_async.bulk import Outcome
 
+from .failures import reason_in_options
 from .screen import plain
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def reason_words(result: Result) -> str:
     """Return why a record ended so; for a near-duplicate, what it is like."""
     near = result.near_duplicates
     if not near:
-        return result.reason
+        return reason_in_options(result.reason)
     words = ", ".join(f"{match.id} at distance {distance(match.distance)}" for match in near[:3])
     return f"like {words}" + (f" and {len(near) - 3} more" if len(near) > 3 else "")  # noqa: PLR2004 - as above
 
