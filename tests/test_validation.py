@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from ximilar_async import ImageOptions, Limits, Retry, Timeout
+from ximilar_async import ImageOptions, Limits, Retry, Timeout, bulk
 from ximilar_async._validation import (
     instance_of,
     number,
@@ -84,6 +84,22 @@ def test_bad_values_are_named_with_what_would_do(
     with pytest.raises(ConfigError) as caught:
         setting(check, value)
     assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"retry": 3}, "retry must be a Retry, not 3"),
+        ({"batch_size": None}, "batch_size must be a whole number from 1 to 10, not None"),
+        ({"flush_after": None}, "flush_after must be a number, not None"),
+        ({"deadline": 0}, "deadline must be at least 0.01, not 0; or None"),
+        ({"workers": 0}, "workers must be a whole number of at least 1, not 0; or None"),
+    ],
+)
+def test_a_bulk_runs_options_are_told_in_the_same_words(values: dict[str, Any], words: str) -> None:
+    """What may not be None says so, and a wrong type is a wrong setting there too."""
+    with pytest.raises(ConfigError, match=f"^{words}$"):
+        bulk.Options(**values)
 
 
 @pytest.mark.parametrize("kind", [Limits, Retry, Timeout, ImageOptions])

@@ -599,7 +599,7 @@ def test_wrong_inputs_are_named_at_once() -> None:
         insert(collection, wrong)
     with pytest.raises(SourceError, match=r"no such file.*nowhere\.jsonl"):
         insert(collection, "nowhere.jsonl")
-    with pytest.raises(ConfigError, match="batch_size must be from 1 to 10"):
+    with pytest.raises(ConfigError, match="batch_size must be a whole number from 1 to 10"):
         options(batch_size=11)
     misspelt: dict[str, Any] = {"wrokers": 3}
     with pytest.raises(TypeError, match="wrokers"):

@@ -6,10 +6,11 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import MAX_RECORDS
+from ximilar_async._validation import instance_of, number, one_of, optional, whole
 from ximilar_async.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,32 +36,7 @@ _ANY: NearDupOrder = "any"
 _RELAXED: Durability = "relaxed"
 _COMPARE: Attribution = "compare"
 
-
-_SECONDS = frozenset({"flush_after", "deadline"})
-
-
-def _between(least: float, most: float | None = None) -> Callable[..., None]:
-    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
-        if value is None:
-            return
-        kinds = (int, float) if attribute.name in _SECONDS else int
-        if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - NaN
-            words = "a number" if attribute.name in _SECONDS else "a whole number"
-            raise ConfigError(f"{attribute.name} must be {words}, not {value!r}")
-        if value < least or (most is not None and value > most):
-            bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
-            raise ConfigError(f"{attribute.name} must be {bounds}, not {value!r}")
-
-    return check
-
-
-def _one_of(*values: str) -> Callable[[object, Attribute[Any], Any], None]:
-    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
-        if value not in values:
-            known = " or ".join(map(repr, values))
-            raise ConfigError(f"{attribute.name} must be {known}, not {value!r}")
-
-    return check
+_SECONDS = number(least=0.01, endless=True)
 
 
 def _budget(_: object, attribute: Attribute[Any], value: Any) -> None:
@@ -116,39 +92,37 @@ class Options:
         10
     """
 
-    workers: int | None = field(default=None, validator=_between(1))
+    workers: int | None = field(default=None, validator=optional(whole(least=1)))
     """Batches under way at once; None for as many as the client has slots."""
-    batch_size: int = field(default=MAX_RECORDS, validator=_between(1, MAX_RECORDS))
+    batch_size: int = field(default=MAX_RECORDS, validator=whole(least=1, most=MAX_RECORDS))
     """Most records in one request."""
-    max_batch_bytes: int = field(default=8 * 2**20, validator=_between(1))
+    max_batch_bytes: int = field(default=8 * 2**20, validator=whole(least=1))
     """Most bytes of JSON in one request; a single record above it is rejected."""
-    max_pending_bytes: int = field(default=64 * 2**20, validator=_between(1))
+    max_pending_bytes: int = field(default=64 * 2**20, validator=whole(least=1))
     """Most bytes of JSON that wait or are under way; reading pauses above it."""
-    flush_after: float = field(default=1.0, validator=_between(0.01))
+    flush_after: float = field(default=1.0, validator=_SECONDS)
     """Seconds after which records of a slow source are sent although their batch is not full."""
     retry: Retry = field(
         factory=lambda: Retry(attempts=8, deadline=900.0, longest_hint=600.0),
-        validator=validators.instance_of(Retry),
+        validator=instance_of(Retry),
     )
     """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
-    deadline: float | None = field(default=None, validator=_between(0.01))
+    deadline: float | None = field(default=None, validator=optional(_SECONDS))
     """Seconds that the whole run may take; then it ends as by `stop()`. None for no bound."""
     error_budget: int | float | None = field(default=None, validator=_budget)
     """The run stops when more records are rejected or failed: a whole number of them, or a share
     as a float (0.05), judged from 100 records on. None bears any number."""
     journal: Path | None = field(default=None, converter=_path)
     """File that makes the run resumable: run the same again with it, and it goes on."""
-    durability: Durability = field(default=_RELAXED, validator=_one_of("relaxed", "strict"))
+    durability: Durability = field(default=_RELAXED, validator=one_of("relaxed", "strict"))
     """"relaxed" survives a killed process; "strict" a power failure, at a sync a batch."""
     rejects: Path | None = field(default=None, converter=_path)
     """File that rejected and failed records are appended to, for `bulk.replay`."""
-    attribution: Attribution = field(default=_COMPARE, validator=_one_of("compare", "exact"))
+    attribution: Attribution = field(default=_COMPARE, validator=one_of("compare", "exact"))
     """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
     marker: str = "ximilar_async_run"
     """Field that holds the mark with attribution="exact"."""
-    near_dup_order: NearDupOrder = field(
-        default=_ANY, validator=_one_of("strict", "grouped", "any")
-    )
+    near_dup_order: NearDupOrder = field(default=_ANY, validator=one_of("strict", "grouped", "any"))
     """Which records of a near-duplicate insert may be under way at once.
 
     Requests under way at once cannot see each other, so two near-duplicates of the same input may
@@ -175,5 +149,5 @@ class Options:
     """Called a few times a second with the state so far, and at the end."""
     dry_run: bool = False
     """Read, check and prepare everything, and send nothing."""
-    max_records: int | None = field(default=None, validator=_between(0))
+    max_records: int | None = field(default=None, validator=optional(whole(least=0)))
     """Read no more than this many records."""
