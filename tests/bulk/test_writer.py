@@ -234,7 +234,6 @@ async def test_what_cannot_be_sent_is_rejected() -> None:
     assert outcomes([good]) == ["inserted"]
 
 
-@pytest.mark.xfail(reason="the reader keeps prepared images back until more records come")
 async def test_a_record_with_an_image_does_not_wait_for_more() -> None:
     """Preparing an image holds a lone record up no longer than it takes."""
     async with asyncio.timeout(2), writer_of(ScriptedService(), flush_after=0.02) as writer:
@@ -243,6 +242,33 @@ async def test_a_record_with_an_image_does_not_wait_for_more() -> None:
         flushed = await writer.add({"_id": "2", "_image": picture(2)})
         await writer.flush()
         assert outcomes([flushed]) == ["inserted"]
+
+
+@pytest.mark.xfail(reason="a chunk that was read ahead is not in the ledger", strict=False)
+@pytest.mark.parametrize("turn", range(0, 60, 6))
+async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int) -> None:
+    """Whenever a run ends: what was taken is in the report, and no future is forgotten."""
+    service = Gated()
+    futures: list[asyncio.Future[Result]] = []
+
+    async def add_images() -> None:
+        for number in itertools.count():
+            one = {"_id": f"{number}", "_image": picture(number % 3)}
+            futures.append(await writer.add(one))
+
+    async with writer_of(service, workers=1, batch_size=1, max_pending_bytes=3000) as writer:
+        adding = [asyncio.create_task(add_images()) for _ in range(5)]
+        while not writer.stats.read:
+            await asyncio.sleep(0)
+        for _ in range(turn):
+            await asyncio.sleep(0.0005)
+        writer.stop()
+        service.open()
+        ended = await asyncio.gather(*adding, return_exceptions=True)
+    assert [type(one) for one in ended] == [BulkAborted] * 5
+    assert all(future.done() for future in futures)
+    assert writer.report.read == len(futures) == sum(writer.report.counts.values())
+    assert "broke off" not in {future.result().reason for future in futures}
 
 
 async def test_the_same_id_thrice() -> None:
@@ -286,7 +312,6 @@ async def test_flush_waits_for_what_is_sent_again() -> None:
         assert not later.done()  # the haste is over
 
 
-@pytest.mark.xfail(reason="doubts are looked up after flush_after only, also when flushed")
 async def test_flush_waits_for_lost_answers_to_be_looked_up() -> None:
     """A record in doubt is looked up at once when somebody waits for it."""
     left = iter([lost()])
@@ -381,7 +406,6 @@ async def test_adding_waits_while_too_many_bytes_are_pending() -> None:
         assert outcomes(futures) == ["inserted"] * 40
 
 
-@pytest.mark.xfail(reason="what comes back to a paused reader waits for flush_after")
 async def test_heavy_records_that_are_sent_again_make_room() -> None:
     """A reader that is paused for bytes does not keep a repetition waiting for a fuller batch."""
     service = failing(*[answer(503, http=503)] * 3)
