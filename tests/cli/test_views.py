@@ -212,14 +212,20 @@ def test_progress_says_that_it_ends() -> None:
 def test_the_time_left_is_not_spoilt_by_an_outage() -> None:
     """It is what the rest takes at the pace while the service answers."""
     watch = Watch("insert photos")
-    for second in range(1, 11):
+    for elapsed, outage, decided in [
+        *((second, 0, 10 * second) for second in range(1, 11)),
+        (310, 300, 100),
+        (311, 300, 110),
+    ]:
         report = evolve(
-            REPORT, read=100, elapsed=float(second), counts={Outcome.INSERTED: 10 * second}
+            REPORT,
+            read=200,
+            elapsed=float(elapsed),
+            outage_seconds=float(outage),
+            counts={Outcome.INSERTED: decided},
         )
-        text = shown(watch.picture(report, (100, 200)))
-    assert "50% 100 records read, 10/s 0:10 left" in text
-    later = evolve(report, elapsed=310.0, outage_seconds=300.0)
-    assert "50% 100 records read, 0/s 0:10 left" in shown(watch.picture(later, (100, 200)))
+        text = shown(watch.picture(report, (200, 200)))
+    assert "55% 200 records read, 0/s 0:09 left" in text
 
 
 def test_what_earlier_runs_decided_is_no_pace() -> None:
