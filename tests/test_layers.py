@@ -36,10 +36,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_retry": frozenset({"errors", "_config"}),
     "_concurrency": frozenset({"errors", "_retry"}),
     "_gate": frozenset({"errors", "_config", "_concurrency"}),
-    "_protocol": VALUES | {"_encoding", "_retry", "_version"},
+    "_protocol": VALUES | {"_encoding", "_version"},
+    "_answers": VALUES | {"_protocol", "_retry"},
     "_transport": frozenset({"errors", "_config", "_protocol"}),
     "_session": VALUES
-    | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_transport"},
+    | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_answers", "_transport"},
     "images": frozenset({"errors", "_validation"}),
     "_collection": VALUES
     | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "images"},
@@ -89,7 +90,16 @@ LIVES_IN: dict[str, frozenset[str]] = {
 LIVES_ANYWHERE = frozenset({"attrs", "orjson"})
 
 PURE = frozenset(
-    {"errors", "_models", "_validation", "_endpoints", "_encoding", "_protocol", "_concurrency"}
+    {
+        "errors",
+        "_models",
+        "_answers",
+        "_validation",
+        "_endpoints",
+        "_encoding",
+        "_protocol",
+        "_concurrency",
+    }
 ) | {f"bulk.{module}" for module in ("_batching", "_ledger", "_reconcile", "_verify")}
 """Rooms and modules of rules alone: values in, values out."""
 

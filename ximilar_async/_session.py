@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import backoff
 from attrs import define, evolve, field
 
+from ._answers import parse_response
 from ._concurrency import Signal, signal_of
 from ._config import Secret, check_token, conceal
 from ._gate import Gate, slots
 from ._models import Account, Answer
-from ._protocol import authorization, build_request, parse_response
+from ._protocol import authorization, build_request
 from ._retry import FailureClass, RetryBudget, Trace, classify, waits
 from ._transport import translate
 from .errors import AuthError, ConfigError, XimilarError
