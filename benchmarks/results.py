@@ -20,6 +20,7 @@ def circumstances() -> dict[str, Any]:
     """Return the machine and the versions that figures depend on."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "load": round(os.getloadavg()[1], 1),  # of five minutes: others compute here too
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _LIBRARIES},
     }
