@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from attrs import field, frozen
 
 from ._config import Secret
 from ._encoding import EncodedRecord, encode_body
-from ._models import Account, Answer
 from ._version import __version__
 from .errors import (
     ConfigError,
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from ._config import Target
     from ._endpoints import Endpoint
-
-A = TypeVar("A", bound=Answer | Account)
 
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
 USER_AGENT: Final = f"ximilar-async/{__version__}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ._listing import ListingMethods
+from ._ranking import RankingMethods
 from ._records import RecordMethods
 from ._search import SearchMethods
 
 __all__ = ["Collection"]
 
 
-class Collection(RecordMethods, SearchMethods, ListingMethods):
+class Collection(RecordMethods, SearchMethods, RankingMethods, ListingMethods):
     """One image collection: the API's 20 methods under their own names, and `iter_records`.
 
     Made by `Ximilar.collection()`. Methods carry the API's names in snake case (`visualKNNMulti` is
