@@ -55,12 +55,16 @@ class _Waits:
     hold: float = 0.0
     _until: float = field(default=0.0, init=False)
 
-    def add(self, now: float, open_at: float, in_line: int, pacing: int) -> None:
-        """Add what so many have waited since the last time; before each change of a number."""
+    def add(self, now: float, open_at: float, in_line: int, pacing: int, taken: int) -> None:
+        """Add what so many have waited since the last time; before each change of a number.
+
+        Who waits for a slot waits for what its holders wait for: the rate, or their answers.
+        """
         held = max(0.0, min(now, open_at) - self._until)
         free = now - self._until - held
-        self.slot += free * in_line
-        self.rate += free * pacing
+        for_rate = pacing / taken if taken else 0.0
+        self.slot += free * in_line * (1 - for_rate)
+        self.rate += free * (pacing + in_line * for_rate)
         self.hold += held * (in_line + pacing)
         self._until = now
 
@@ -241,7 +245,7 @@ class Gate:
     # --- what is told ---------------------------------------------------------------------------
 
     def _add_waits(self) -> None:
-        self._waits.add(self._clock(), self._open_at, len(self._line), self._pacing)
+        self._waits.add(self._clock(), self._open_at, len(self._line), self._pacing, self._taken)
 
     def statistics(self) -> GateStatistics:
         """Return what the gate does now and what has been waited for so far."""

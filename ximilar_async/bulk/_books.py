@@ -60,7 +60,8 @@ class Books:
         Raises:
             JournalError: a file cannot be used, or belongs to another run.
         """
-        if self.options.journal is not None or self.options.rejects is not None:
+        named = self.options.journal is not None or self.options.rejects is not None
+        if named and not self.options.dry_run:
             await asyncio.to_thread(self._open, operation, source, settings)
 
     def _open(self, operation: str, source: Source, settings: Mapping[str, Any]) -> None:
@@ -78,9 +79,19 @@ class Books:
             self.run = self.journal.id
         if options.rejects is not None:
             root: Path | None = options.files_root or source.files_root
-            self.rejects = RejectsFile.open(
-                options.rejects, run=self.run, source=source.name, files_root=root
-            )
+            try:
+                self.rejects = RejectsFile.open(
+                    options.rejects, run=self.run, source=source.name, files_root=root
+                )
+            except BaseException:
+                self._close(None)  # or the journal would stay locked
+                self.journal = None
+                raise
+
+    @property
+    def resumable(self) -> bool:
+        """Tell whether a further run takes up what this one leaves undecided."""
+        return self.journal is not None
 
     @property
     def counts(self) -> Mapping[Outcome, int]:
@@ -116,10 +127,11 @@ class Books:
             result: The same in full; there for every outcome that is not the wanted one.
         """
         kept = False
-        if self.rejects is not None and outcome in _TURNED_AWAY and result is not None:
+        wanted = self.rejects is not None and outcome in _TURNED_AWAY
+        if self.rejects is not None and wanted and result is not None:
             kept = self._keep(self.rejects, item, result)
         # Without a rejects file the next run is to try again what failed.
-        if self.journal is not None and (outcome in _FINAL or kept):
+        if self.journal is not None and (kept or (outcome in _FINAL and not wanted)):
             self._decided.append((item.seq, outcome))
 
     def _keep(self, rejects: RejectsFile, item: Item, result: Result) -> bool:

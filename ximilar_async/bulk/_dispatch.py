@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ._doubts import unconfirmed
 from ._item import LookUp
@@ -160,6 +160,11 @@ class Dispatcher:
             self._busy += 1
             try:
                 await self._treat(work)
+            except asyncio.CancelledError as error:
+                if _is_asked_for():
+                    raise
+                # A task group takes a cancelled worker for one that has done its work.
+                raise RuntimeError("a worker was cancelled by nobody") from error
             finally:
                 self._busy -= 1
             self.intake.room.set()
@@ -205,7 +210,7 @@ class Dispatcher:
             elif self.ending.stop in _KEEPS_DOUBTS:
                 self.doubts.add(item, item.doubt or Verdict(None, reason))
             else:
-                self.ledger.settle(item, unconfirmed(item, reason))
+                self.ledger.settle(item, evolve(unconfirmed(item, reason), final=False))
 
     async def _release_all(self) -> None:
         """Settle what waits, look up what is in doubt, wait for what is under way."""
@@ -216,3 +221,9 @@ class Dispatcher:
             self.doubts.drop(self.ending.reason)
         while look_up := self.doubts.take(everything=True):
             await self.queue.put(look_up)
+
+
+def _is_asked_for() -> bool:
+    """Tell whether somebody has cancelled this task, and not merely raised CancelledError in it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

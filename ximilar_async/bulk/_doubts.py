@@ -104,7 +104,7 @@ class Doubts:
         """Settle all of them as unconfirmed: nobody will be asked any more."""
         items, self._items = self._items, []
         for item in items:
-            self.ledger.settle(item, unconfirmed(item, reason))
+            self.ledger.settle(item, evolve(unconfirmed(item, reason), final=False))
 
     async def look_up(self, work: LookUp, *, last: bool) -> None:
         """Ask the collection about records in doubt, and settle them or keep them for later.
@@ -127,7 +127,10 @@ class Doubts:
         stored = {_id_of(record): record for record in answer.records}
         absent = {skip.id for skip in answer.skipped if skip.code == _NOT_FOUND}
         for item in work.items:
-            self.ledger.settle(item, self._verdict(item, stored, absent))
+            verdict = self._verdict(item, stored, absent)
+            # What the end of the run keeps from being sent again is left to the next one.
+            final = not last or verdict.outcome is not Outcome.FAILED
+            self.ledger.settle(item, evolve(verdict, final=final))
 
     def _verdict(
         self, item: Item, stored: Mapping[str | None, Any], absent: AbstractSet[str | None]
@@ -150,9 +153,9 @@ class Doubts:
                 self.ledger.settle(item, self._verdict(item, {}, absent))
         elif failure in FATAL:
             self.on_stop(FATAL[failure], str(error))
-            self._unconfirmed(work, error)
+            self._unconfirmed(work, error, final=False)
         elif last or failure in (FailureClass.RECORD_FAULT, FailureClass.CAPACITY):
-            self._unconfirmed(work, error)
+            self._unconfirmed(work, error, final=not last)
         else:
             self._again(work, error, failure)
 
@@ -167,16 +170,17 @@ class Doubts:
             breaker.failed(now)
         attempts = work.attempts + (not patient)
         if attempts >= self.retry.attempts:
-            self._unconfirmed(work, error)
+            self._unconfirmed(work, error, final=True)
             return
         series = work.waits or waits(self.retry)
         throttled = failure is FailureClass.THROTTLED
         due = now + series.after(error.retry_after, throttled=throttled)
         self.schedule.add(due, evolve(work, attempts=attempts, waits=series))
 
-    def _unconfirmed(self, work: LookUp, error: XimilarError) -> None:
+    def _unconfirmed(self, work: LookUp, error: XimilarError, *, final: bool) -> None:
         for item in work.items:
-            self.ledger.settle(item, unconfirmed(item, f"the look-up failed: {error}"))
+            verdict = unconfirmed(item, f"the look-up failed: {error}")
+            self.ledger.settle(item, evolve(verdict, final=final))
 
 
 def unconfirmed(item: Item, why: str) -> Verdict:

@@ -247,8 +247,8 @@ class Engine:
 
     def halt(self, stop: Stop, reason: str) -> None:
         """End the run early: what has left is waited for, nothing further leaves."""
-        if self._ended is not None:
-            return
+        if self._ended is not None and stop is not Stop.CALLBACK:
+            return  # only the last call of `progress` comes later
         self._ending.note(stop, reason)
         self._ending.halted = True
         self._sender.withdraw()
@@ -273,6 +273,7 @@ class Engine:
             operation=self.operation.name,
             read=ledger.read_in_all,
             counts=dict(ledger.counts),
+            resumed=ledger.resumed,
             requests=health.requests,
             retries=health.retries,
             elapsed=now - self._started,

@@ -157,10 +157,17 @@ class Intake:
                 if first.done():
                     await self._pack(await self._ahead.popleft())
             return await coming
-        finally:
+        except BaseException:
             # A generator can only be closed when nobody waits for its next value.
             coming.cancel()
             await asyncio.wait({coming})
+            if (
+                not coming.cancelled()
+                and not coming.exception()
+                and self.options.max_records is None
+            ):
+                self._admit(coming.result() or [])  # it was read: the ledger closes it
+            raise
 
     async def _next_prepared(self) -> _Prepared:
         timing = self.health.timing

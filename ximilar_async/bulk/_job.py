@@ -116,6 +116,7 @@ class Job:
     def _start(self) -> asyncio.Task[Report]:
         if self._task is None:
             self._task = asyncio.create_task(self._engine.run(), name="ximilar-bulk")
+            self._task.add_done_callback(_note_retrieved)
         return self._task
 
     async def _wait(self) -> Report:
@@ -130,6 +131,10 @@ class Job:
             except asyncio.CancelledError:
                 self.abort("cancelled")
                 raise
-            if task.done() and not task.cancelled():
-                task.exception()
             raise
+
+
+def _note_retrieved(task: asyncio.Task[Report]) -> None:
+    """Have asyncio print no traceback when whoever awaited the run was cancelled."""
+    if not task.cancelled():
+        task.exception()

@@ -46,13 +46,15 @@ class Ledger:
     anomalies: Counter[str] = field(factory=Counter, init=False)
     samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
     _open: dict[int, Item] = field(factory=dict, init=False)
+    resumed: int = field(default=0, init=False)
+    """Records that earlier runs decided."""
     _elsewhere: int = field(default=0, init=False)
     """Records that earlier runs decided and this one has not come to yet."""
 
     def take_over(self, counts: Mapping[Outcome, int]) -> None:
         """Count what earlier runs of the same journal decided."""
         self.counts.update(counts)
-        self._elsewhere = sum(counts.values())
+        self.resumed = self._elsewhere = sum(counts.values())
 
     def skip(self) -> None:
         """Note that a record was read which an earlier run decided."""
@@ -102,7 +104,8 @@ class Ledger:
         self.on_settled(item, outcome)
         told = self.listeners.wants_results
         result = None if outcome in GOOD and not told else _result(item, outcome, verdict)
-        self.books.decided(item, outcome, result)
+        if verdict.final or not self.books.resumable:
+            self.books.decided(item, outcome, result)
         if result is not None:
             self._keep(result)
             if told:
@@ -116,7 +119,7 @@ class Ledger:
         """
         for item in list(self._open.values()):
             if item.may_be_applied:
-                self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}"))
+                self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}", final=False))
             else:
                 self.settle(item, Verdict(Outcome.NOT_ATTEMPTED, reason))
         total, read = sum(self.counts.values()), self.read_in_all

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from ._outcomes import Result
     from ._report import Report
+
+ANYTHING: Final = (Exception, asyncio.CancelledError)
+"""What a user's callback may raise without ending the program; the second by asking a cancelled
+future, and not because anybody cancels us: a callback does not await."""
 
 
 @define(eq=False)
@@ -29,7 +34,7 @@ class Listeners:
     on_result: Callable[[Result], object] | None
     progress: Callable[[Report], object] | None
     on_stop: Callable[[Stop, str], None]
-    failure: Exception | None = field(default=None, init=False)
+    failure: BaseException | None = field(default=None, init=False)
     """What a callback raised."""
     _buffer: ResultBuffer | None = field(default=None, init=False)
 
@@ -57,20 +62,22 @@ class Listeners:
         """Tell of one result."""
         if self._buffer is not None:
             self._buffer.put(result)
-        if self.on_result is None or self.failure is not None:
+        if self.on_result is None:
             return
         try:
             self.on_result(result)
-        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
+        except ANYTHING as error:
+            self.on_result = None
             self._failed("on_result", error)
 
     def tell_progress(self, report: Callable[[], Report]) -> None:
         """Tell how far the run is."""
-        if self.progress is None or self.failure is not None:
+        if self.progress is None:
             return
         try:
             self.progress(report())
-        except Exception as error:  # noqa: BLE001 - a user's callback may raise anything
+        except ANYTHING as error:
+            self.progress = None
             self._failed("progress", error)
 
     def end(self) -> None:
@@ -78,6 +85,6 @@ class Listeners:
         if self._buffer is not None:
             self._buffer.end()
 
-    def _failed(self, name: str, error: Exception) -> None:
-        self.failure = error
+    def _failed(self, name: str, error: BaseException) -> None:
+        self.failure = self.failure or error
         self.on_stop(Stop.CALLBACK, f"{name} raised {error!r}")

@@ -148,6 +148,6 @@ class Options:
     progress: Callable[[Report], object] | None = field(default=None, validator=_plain_call)
     """Called a few times a second with the state so far, and at the end."""
     dry_run: bool = False
-    """Read, check and prepare everything, and send nothing."""
+    """Read, check and prepare everything; send nothing, and leave journal and rejects alone."""
     max_records: int | None = field(default=None, validator=optional(whole(least=0)))
     """Read no more than this many records."""

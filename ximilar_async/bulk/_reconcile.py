@@ -37,6 +37,8 @@ class Verdict:
     near_duplicates: tuple[Match, ...] = ()
     answer: Any = None
     """What was returned for it, such as a fetched record."""
+    final: bool = True
+    """False where only the end of the run decides: a resumed run takes the record up again."""
 
 
 @frozen
@@ -86,7 +88,7 @@ def reconcile(
         elif id_ in skipped:
             skip = evolve(read_skipped(skipped[id_]), id=id_)
             verdicts[id_] = _skip_verdict(skip, success, doubtful=id_ in doubtful)
-        elif nothing and (refusal := _refusal(code, doubtful=id_ in doubtful)) is not None:
+        elif nothing and (refusal := _refusal(code, success, doubtful=id_ in doubtful)) is not None:
             verdicts[id_] = refusal
         else:
             anomalies["id in neither list"] += 1
@@ -105,7 +107,7 @@ def read_id(record: Mapping[str, Any]) -> str | None:
     return str(id_) if type(id_) in (str, int) else None
 
 
-def _refusal(code: int | None, *, doubtful: bool) -> Verdict | None:
+def _refusal(code: int | None, success: Outcome, *, doubtful: bool) -> Verdict | None:
     """Return what a code says of all records of a request whose answer lists none."""
     if code == _ALL_DUPLICATE:
         # 411: "all records refused because of _id duplicity"; 211 without lists does not tell which
@@ -113,7 +115,7 @@ def _refusal(code: int | None, *, doubtful: bool) -> Verdict | None:
         return _duplicate(code, "record duplicate", doubtful=doubtful)
     if code == _NOT_FOUND:
         # 404: "none of the requested records were found" (Visual Search, Get).
-        return _missing(Skipped(None, code, "records not found"), doubtful=doubtful)
+        return _missing(Skipped(None, code, "records not found"), success, doubtful=doubtful)
     return None
 
 
@@ -157,7 +159,7 @@ def _skip_verdict(skip: Skipped, success: Outcome, *, doubtful: bool) -> Verdict
         return _duplicate(skip.code, skip.text, doubtful=doubtful)
     # An insert looks for nothing: there a 404 is about the image.
     if skip.code == _NOT_FOUND and success is not Outcome.INSERTED:
-        return _missing(skip, doubtful=doubtful)
+        return _missing(skip, success, doubtful=doubtful)
     reason = skip.text or "skipped by the service without a reason"
     return Verdict(None if doubtful else Outcome.REJECTED, reason, skip.code)
 
@@ -171,9 +173,12 @@ def _near_duplicate(skip: Skipped, *, doubtful: bool) -> Verdict:
     return Verdict(outcome, skip.text, skip.code, skip.near_duplicates)
 
 
-def _missing(skip: Skipped, *, doubtful: bool) -> Verdict:
-    text = "not found, perhaps deleted by its own earlier attempt" if doubtful else skip.text
-    return Verdict(Outcome.NOT_FOUND, text, skip.code)
+def _missing(skip: Skipped, success: Outcome, *, doubtful: bool) -> Verdict:
+    if doubtful and success is Outcome.DELETED:
+        # What was gone before cannot be told from what the lost attempt deleted; as with inserts it
+        # counts as this run's.
+        return Verdict(success, "it is gone; an earlier answer was lost", skip.code)
+    return Verdict(Outcome.NOT_FOUND, skip.text, skip.code)
 
 
 def _duplicate(code: int | None, text: str, *, doubtful: bool) -> Verdict:

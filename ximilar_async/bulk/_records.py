@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ximilar_async.errors import ConfigError
@@ -201,6 +202,7 @@ def replay(
 
     Raises:
         SourceError: there is no such file, or it is no rejects file.
+        ConfigError: `options.rejects` is the same file.
         BulkAborted: (when awaited) as for `insert`.
 
     Example:
@@ -218,6 +220,11 @@ def replay(
     if operation not in operations:
         raise ConfigError(f"operation must be one of {', '.join(operations)}, not {operation!r}")
     options = options or Options()
+    if options.rejects is not None and _same_file(options.rejects, rejects):
+        raise ConfigError(
+            f"the rejects of a replay cannot go to the file that is replayed, {options.rejects}; "
+            "name another one"
+        )
     source = open_rejects(
         rejects,
         everything=everything,
@@ -225,6 +232,10 @@ def replay(
         files_root=options.files_root,
     )
     return Job(Engine(operations[operation](), collection, source, options))
+
+
+def _same_file(one: Path, other: str | PathLike[str]) -> bool:
+    return one.exists() and Path(other).exists() and one.samefile(other)
 
 
 def start(

@@ -80,6 +80,8 @@ class Report:
     """Records that were read from the source, lines that hold no record included."""
     counts: Mapping[Outcome, int]
     """How many records ended in each outcome."""
+    resumed: int = 0
+    """How many of them earlier runs of the same journal decided."""
     requests: int = 0
     """Requests that were sent, repetitions and look-ups included."""
     retries: int = 0
@@ -181,8 +183,9 @@ class Report:
 
     @property
     def records_per_second(self) -> float:
-        """Return the decided records a second."""
-        return sum(self.counts.values()) / self.elapsed if self.elapsed else 0.0
+        """Return the decided records a second, those of earlier runs left aside."""
+        decided = sum(self.counts.values()) - self.resumed
+        return decided / self.elapsed if self.elapsed else 0.0
 
     @property
     def exit_code(self) -> int:
@@ -230,6 +233,7 @@ class Report:
             "operation": self.operation,
             "read": self.read,
             "counts": {outcome.value: self.counts.get(outcome, 0) for outcome in Outcome},
+            "resumed": self.resumed,
             "ok": self.ok,
             "requests": self.requests,
             "retries": self.retries,

@@ -14,6 +14,8 @@ _NOT_COMPARED = frozenset({"_base64", "_file", "_image"})
 """Fields whose stored form is the service's own affair."""
 
 _FULL = 412
+_REFUSED = frozenset({400, 413, 422})
+"""Codes of the last attempt that are about the record, so that no further one can help."""
 
 Attribute: TypeAlias = "Callable[[Mapping[str, Any], Mapping[str, Any] | None, Verdict], Verdict]"
 """From what was sent, what is stored and why one had to look to the verdict."""
@@ -43,6 +45,8 @@ def inserted(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: V
     """
     if stored is None and doubt.code == _FULL:
         return Verdict(Outcome.REJECTED, "no room in the collection", doubt.code)
+    if stored is None and doubt.code in _REFUSED:
+        return Verdict(Outcome.REJECTED, doubt.reason, doubt.code)
     if stored is None:
         return Verdict(Outcome.FAILED, f"{doubt.reason}; it is not stored", doubt.code)
     if _same(sent, stored):
