@@ -354,8 +354,11 @@ async def test_a_damaged_image_costs_no_request(tmp_path: Path) -> None:
     """A file that is no image is told by record and file, before anything is sent."""
     (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
     collection, transport = shoes(files_root=tmp_path)
-    with pytest.raises(ImageError, match=r"record with `_id` '1'.*notes\.txt"):
-        await collection.insert([{"_id": "1", "_file": "notes.txt"}])
+    bad = {"_id": "1", "_file": "notes.txt"}
+    with pytest.raises(ImageError, match=r"^record 3 of 4 \(`_id` '1'\): `_file` 'notes\.txt': is"):
+        await collection.insert([BOOT, BOOT, bad, BOOT])
+    with pytest.raises(ImageError, match=r"^query_record \(`_id` '1'\): `_file` 'notes\.txt': is"):
+        await collection.visual_knn(bad)
     assert transport.requests == []
 
 

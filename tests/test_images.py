@@ -729,10 +729,10 @@ async def test_order_and_other_records_stay(tmp_path: Path) -> None:
     [
         (
             {"_id": "boot", "_file": "a.jpg"},
-            "the record with `_id` 'boot': `_file` 'a.jpg': no such",
+            r"^record 2 of 2 \(`_id` 'boot'\): `_file` 'a.jpg': no such",
         ),
-        ({"_file": "a.jpg"}, "record 2 of 2: `_file` 'a.jpg': no such file"),
-        ({"_image": 7}, "record 2 of 2: `_image`: takes bytes"),
+        ({"_file": "a.jpg"}, "^record 2 of 2: `_file` 'a.jpg': no such file"),
+        ({"_image": 7}, "^record 2 of 2: `_image`: takes bytes"),
     ],
 )
 async def test_trouble_names_record_and_file(

@@ -159,7 +159,7 @@ class CollectionBase:
         for name, value in (fields or {}).items():
             if name == "query_record":
                 if isinstance(value, dict) and needs_preparing(value):
-                    (prepared,) = await self._prepare([value])
+                    (prepared,) = await self._prepare([value], called=name)
                     fields = {**(fields or {}), name: prepared}
             elif name in ("records", "query_records"):
                 check_records(endpoint, name, value)
@@ -167,8 +167,12 @@ class CollectionBase:
                     fields = {**(fields or {}), name: await self._prepare(value)}
         return await self.call(endpoint, fields, query)
 
-    async def _prepare(self, records: Sequence[Record]) -> list[Record]:
-        return await prepare_records(records, self._images, files_root=self._files_root)
+    async def _prepare(
+        self, records: Sequence[Record], *, called: str | None = None
+    ) -> list[Record]:
+        return await prepare_records(
+            records, self._images, files_root=self._files_root, called=called
+        )
 
 
 def records_of(ids: Sequence[str | Record]) -> list[Record]:

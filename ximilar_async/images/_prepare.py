@@ -91,6 +91,7 @@ async def prepare_records(
     options: ImageOptions = _DEFAULT,
     *,
     files_root: str | PathLike[str] | None = None,
+    called: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return records whose images are read and encoded, all in one thread off the event loop.
 
@@ -99,9 +100,11 @@ async def prepare_records(
         options: How images are checked and shrunk.
         files_root: Folder where relative paths start and that `_file` must not leave; None for
             anywhere, relative paths from the working directory.
+        called: What messages call a single record; None for its place in the list.
 
     Raises:
-        ImageError: an image cannot be sent; the message names record and file.
+        ImageError: an image cannot be sent; the message tells which record's, by its place and
+            its `_id`, and names the file.
         ConfigError: images are to be shrunk and Pillow is not installed.
 
     Example:
@@ -110,7 +113,7 @@ async def prepare_records(
     """
     if not any(map(needs_preparing, records)):
         return list(records)
-    return await asyncio.to_thread(_prepare_all, records, options, files_root)
+    return await asyncio.to_thread(_prepare_all, records, options, files_root, called)
 
 
 def make_thumbnail(data: bytes, *, max_side: int = 256) -> bytes:
@@ -142,19 +145,20 @@ def _prepare_all(
     records: Sequence[dict[str, Any]],
     options: ImageOptions,
     files_root: str | PathLike[str] | None,
+    called: str | None,
 ) -> list[dict[str, Any]]:
     prepared = []
     for position, record in enumerate(records, 1):
-        with _naming(_name_of(record, position, len(records))):
+        with _naming(_name_of(record, called or f"record {position} of {len(records)}")):
             prepared.append(
                 prepare_record(record, options, files_root) if needs_preparing(record) else record
             )
     return prepared
 
 
-def _name_of(record: Mapping[str, Any], position: int, count: int) -> str:
+def _name_of(record: Mapping[str, Any], place: str) -> str:
     id_ = record.get("_id")
-    return f"record {position} of {count}" if id_ is None else f"the record with `_id` {id_!r:.80}"
+    return place if id_ is None else f"{place} (`_id` {id_!r:.80})"
 
 
 @contextmanager
