@@ -13,7 +13,19 @@ nox.options.reuse_venv = "yes"
 nox.needs_version = ">=2024.4.15"
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-COMMANDS = ["insert", "search", "count", "ping", "account", "export", "emulator", "demo"]
+COMMANDS = [
+    "insert",
+    "update",
+    "delete",
+    "replay",
+    "search",
+    "count",
+    "ping",
+    "account",
+    "export",
+    "emulator",
+    "demo",
+]
 
 
 @nox.session(python=PYTHONS)

@@ -168,3 +168,21 @@ def test_the_demo_shows_everything_once(tmp_path: Path, capsys: pytest.CaptureFi
         assert "AVIF is not supported" in text
         assert "same image" in text
         assert text.count('src="data:image/') == 1 + 12 + 2 * 2
+
+
+def test_repeated_ids_and_other_fields_can_stay_at_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--remember-ids` spends no request on a repeated id, `--fields` sends what it names."""
+    lines = [{"_id": str(n % 20), "_url": f"https://e.com/{n}", "a": n, "b": 2} for n in range(60)]
+    catalog, data, out = tmp_path / "all.jsonl", tmp_path / "data", tmp_path / "out.jsonl"
+    catalog.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    place = ["-c", "c1", f"--emulator={data}", "-q"]
+    flags = ["--remember-ids", "--fields", "a,c", "--concurrency", "1", "--json"]
+    assert run(["insert", str(catalog), *place, *flags]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"]["already_present"] == 40
+    assert report["requests"] == 2
+    assert run(["export", str(out), *place]) == 0
+    assert all({"_id", "a"} <= json.loads(line).keys() for line in out.open())
+    assert not any("b" in json.loads(line) for line in out.open())

@@ -158,6 +158,23 @@ class Insertion:
             rich_help_panel=ACTION,
         ),
     ] = None
+    remember_ids: Annotated[
+        bool,
+        Option(
+            "--remember-ids",
+            metavar="",
+            help="Send no _id again that SOURCE has brought in already; it is already present.",
+            rich_help_panel=HOW,
+        ),
+    ] = False
+    fields: Annotated[
+        str | None,
+        Option(
+            metavar="NAMES",
+            help="Fields of the records to send, with commas between; _id and image always are.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
     attribution: Annotated[
         Literal["compare", "exact"],
         Option(
@@ -211,6 +228,8 @@ class Insertion:
         return evolve(
             options,
             attribution=self.attribution,
+            remember_ids=self.remember_ids,
+            fields=None if self.fields is None else self.fields.split(","),
             near_dup_order=self.near_dup_order,
             near_dup_group=self.near_dup_group,
             images=ImageOptions(max_side=self.max_side or None),
