@@ -51,8 +51,8 @@ def emulator(
         list[str],
         Option(
             metavar="TOKEN",
-            help="A made-up token to take, may be repeated; without it any is taken. A real one has "
-            "no place on a command line.",
+            help="A made-up token to take, may be repeated; without it any is taken. A real one "
+            "has no place on a command line.",
             rich_help_panel=_SERVER,
         ),
     ] = [],  # noqa: B006 - Typer's default of a list; never changed
