@@ -75,6 +75,12 @@ def test_without_a_token_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> 
         ({"base_url": "api.ximilar.com"}, "base_url 'api.ximilar.com' is not an address"),
         ({"base_url": "http://u:p@h"}, "base_url takes only scheme, host, port and path"),
         ({"ssl": False}, "checking certificates is never turned off"),
+        ({"limits": 3}, r"^limits must be Limits\(…\), not 3$"),
+        ({"retry": None}, r"^retry must be Retry\(…\), not None$"),
+        ({"timeout": 10}, r"^timeout must be Timeout\(…\), not 10$"),
+        ({"trust_env": "no"}, "^trust_env must be True or False, not 'no'$"),
+        ({"base_url": 5}, "base_url '5' is not an address"),
+        ({"transport": 3}, r"^transport must have send\(\) and aclose\(\), as .*; int has not$"),
         ({"ssl": "/no/such/ca.pem"}, "the CA file '/no/such/ca.pem' cannot be used"),
     ],
 )
@@ -107,6 +113,28 @@ def test_all_settings_are_taken(tmp_path: Path) -> None:
 
 
 # --- collections --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"collection_id": 5}, "no collection: give the collection's id .*, not 5"),
+        (
+            {"service": 5},
+            "^service must be a Service or an address prefix, not 5; known are photos",
+        ),
+        ({"service": None}, "^service must be a Service or an address prefix, not None"),
+        ({"images": 3}, r"^images must be ImageOptions\(…\), not 3$"),
+        ({"files_root": 3}, "^files_root must be a path, not 3$"),
+    ],
+)
+def test_a_wrong_setting_of_a_collection_is_told_at_once(
+    arguments: dict[str, Any], words: str
+) -> None:
+    """What cannot be is named where it is written, and not at the first call."""
+    client: Any = Ximilar(TOKEN)
+    with pytest.raises(ConfigError, match=words):
+        client.collection(**({"collection_id": "c"} | arguments))
 
 
 def test_collections_are_photos_unless_told_otherwise() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,7 +18,6 @@ from ximilar_async.errors import BadRequestError, ConfigError, ImageError, Recor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ximilar_async._protocol import Request, Response
 
@@ -257,10 +257,22 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "numbers as ids": ("get", {"ids": [7]}, "record 1 of 1: `_id` must be a .* string, not 7"),
     "record without id": ("delete", {"ids": [{"price": 3}]}, "record 1 of 1 has no `_id`"),
     "None as id": ("get", {"ids": [None]}, "record 1 of 1 has no `_id`"),
-    "one id to get": ("get", {"ids": "1"}, r"give a list of ids or records, .* one: \['1'\]"),
-    "one id to delete": ("delete", {"ids": "abc"}, r"not a single one: \['abc'\]"),
-    "one record to get": ("get", {"ids": {"_id": "1"}}, "give a list of ids or records"),
-    "one record": ("insert", {"records": BOOT}, "insert: records is dict, not a list"),
+    "one id to get": ("get", {"ids": "1"}, r"^ids takes a list: \['1'\], not a str$"),
+    "one id to delete": ("delete", {"ids": "abc"}, r"^ids takes a list: \['abc'\], not a str$"),
+    "one record to get": ("get", {"ids": {"_id": "1"}}, r"ids takes a list: \[{'_id': '1'}\], not"),
+    "no ids to get": ("get", {"ids": None}, "^ids takes a list of ids or records, not None$"),
+    "a number to delete": ("delete", {"ids": 5}, "^ids takes a list of ids or records, not 5$"),
+    "one record": (
+        "insert",
+        {"records": BOOT},
+        r"insert: records is dict, not a list: \[record\]$",
+    ),
+    "no query": ("visual_knn", {"query_record": None}, "query_record is NoneType, not a JSON obj"),
+    "id to rank by": (
+        "visual_rank_records",
+        {"query_record": "1", "records": [BOOT]},
+        r"visualRankRecords: query_record is str, not .*; a stored record is {'_id': '1'}$",
+    ),
     "generator": ("insert", {"records": (r for r in [BOOT])}, "records is generator, not a list"),
     "text": ("update", {"records": "1"}, "update: records is str, not a list"),
     "None": ("insert", {"records": [None]}, "record 1 of 1 is NoneType, not a JSON object"),
@@ -280,6 +292,66 @@ async def test_a_mistake_in_records_is_told_before_sending(
     with pytest.raises(RecordError, match=words):
         await getattr(collection, name)(**arguments)
     assert transport.requests == []
+
+
+@pytest.mark.parametrize("filter", ["price", ["price"], 5], ids=repr)
+@pytest.mark.parametrize("name", [n for n in FULL if "filter" in parameters(n)])
+async def test_a_filter_is_a_mapping(name: str, filter: Any) -> None:
+    """What is no condition on fields is named before it is sent, for every method with a filter."""
+    collection, transport = shoes()
+    words = f"^filter takes a dict of conditions, not {type(filter).__name__}$"
+    with pytest.raises(ConfigError, match=words):
+        await getattr(collection, name)(**FULL[name][0] | {"filter": filter})
+    assert transport.requests == []
+
+
+async def test_nothing_is_deleted_without_a_filter() -> None:
+    """A filter that was forgotten matches nothing; {} matches everything, by the documents."""
+    collection, transport = shoes(found())
+    nothing: Any = None
+    with pytest.raises(
+        ConfigError, match=r"^filter takes a dict of conditions, not NoneType; \{\} m"
+    ):
+        await collection.delete_by_filter(nothing)
+    assert transport.requests == []
+    await collection.delete_by_filter({})
+    assert body_of(transport.requests[0]) == {"filter": {}}
+
+
+@pytest.mark.parametrize("names", [5, {"_id"}, [5], {"_id": 1}], ids=repr)
+async def test_fields_to_return_are_names(names: Any) -> None:
+    """A number, a set and a list of anything else are told by the argument's name."""
+    collection, transport = shoes()
+    with pytest.raises(ConfigError, match=r"^fields_to_return takes a list of names, not "):
+        await collection.find({}, fields_to_return=names)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize("extra", [5, ["a"], "a"], ids=repr)
+async def test_extra_fields_are_a_mapping(extra: Any) -> None:
+    """Fields of the undescribed method have names."""
+    collection, transport = shoes()
+    with pytest.raises(
+        ConfigError, match=f"^extra takes a dict of fields, not {type(extra).__name__}$"
+    ):
+        await collection.all_near_dup_pairs(extra=extra)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"retry": 3}, r"^retry must be Retry\(…\), not 3$"),
+        ({"images": "small"}, r"^images must be ImageOptions\(…\), not 'small'$"),
+        ({"files_root": 3}, "^files_root must be a path, not 3$"),
+    ],
+)
+def test_a_wrong_option_is_told_at_once(settings: dict[str, Any], words: str) -> None:
+    """`with_options` checks what it is given, and takes a folder's name as well as its path."""
+    collection, _ = shoes()
+    with pytest.raises(ConfigError, match=words):
+        collection.with_options(**settings)
+    assert collection.with_options(files_root="/tmp").files_root == Path("/tmp")
 
 
 @pytest.mark.parametrize("name", [n for n in FULL if "fields_to_return" in parameters(n)])
@@ -454,11 +526,13 @@ async def test_iteration_may_stop_early() -> None:
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize("page_size", [0, -1])
-async def test_a_page_has_a_record_at_least(page_size: int) -> None:
+@pytest.mark.parametrize("page_size", [0, -1, "5", 2.5, None])
+async def test_a_page_has_a_record_at_least(page_size: Any) -> None:
     """Pages without records would never end."""
     collection, _ = shoes()
-    with pytest.raises(ConfigError, match=f"page_size must be at least 1, not {page_size}"):
+    with pytest.raises(
+        ConfigError, match=f"^page_size must be a whole number of at least 1, not {page_size!r}$"
+    ):
         await anext(collection.iter_records(page_size=page_size))
 
 

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_answers", "_transport"},
     "images": frozenset({"errors", "_validation"}),
     "_collection": VALUES
-    | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "images"},
+    | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "_validation", "images"},
     "client": VALUES | {"_session", "_transport", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
     "bulk": VALUES

@@ -14,6 +14,7 @@ from ximilar_async._validation import (
     number,
     one_of,
     optional,
+    truth,
     unless,
     whole,
 )
@@ -41,6 +42,7 @@ GOOD: list[tuple[Validator, list[Any]]] = [
     (whole(least=0), [0, HUGE]),
     (whole(least=1, most=10), [1, 10]),
     (one_of("a", "b"), ["a", "b"]),
+    (truth, [True, False]),
     (instance_of(Retry), [Retry()]),
     (optional(whole(least=1)), [None, 1]),
     (unless("auto", whole(least=1)), ["auto", 1]),
@@ -71,7 +73,9 @@ BAD: list[tuple[Validator, Any, str]] = [
     (whole(least=1, most=10), 11, "size must be a whole number from 1 to 10, not 11"),
     (one_of("a", "b"), "c", "size must be 'a' or 'b', not 'c'"),
     (one_of("a"), ["a"], "size must be 'a', not ['a']"),
-    (instance_of(Retry), 3, "size must be a Retry, not 3"),
+    (truth, "no", "size must be True or False, not 'no'"),
+    (truth, 1, "size must be True or False, not 1"),
+    (instance_of(Retry), 3, "size must be Retry(…), not 3"),
     (optional(whole(least=1)), 0, "size must be a whole number of at least 1, not 0; or None"),
 ]
 
@@ -89,7 +93,7 @@ def test_bad_values_are_named_with_what_would_do(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"retry": 3}, "retry must be a Retry, not 3"),
+        ({"retry": 3}, r"retry must be Retry\(…\), not 3"),
         ({"batch_size": None}, "batch_size must be a whole number from 1 to 10, not None"),
         ({"flush_after": None}, "flush_after must be a number, not None"),
         ({"deadline": 0}, "deadline must be at least 0.01, not 0; or None"),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from ._validation import number, optional, unless, whole
+from ._validation import instance_of, number, optional, truth, unless, whole
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ def service_prefix(service: Service | str) -> str:
     """
     if isinstance(service, Service):
         return service.value
+    if not isinstance(service, str):
+        raise ConfigError(
+            f"service must be a Service or an address prefix, not {service!r:.40}; "
+            f"{_known_services()}"
+        )
     prefix = service.strip("/")
     if not _PREFIX.fullmatch(prefix):
         raise ConfigError(f"service {service!r} is no address prefix; {_known_services()}")
@@ -309,10 +314,10 @@ class Config:
 
     token: str | TokenProvider = field(repr=False)
     base_url: str = DEFAULT_URL
-    limits: Limits = field(factory=Limits)
-    retry: Retry = field(factory=Retry)
-    timeout: Timeout = field(factory=Timeout)
-    trust_env: bool = False
+    limits: Limits = field(factory=Limits, validator=instance_of(Limits))
+    retry: Retry = field(factory=Retry, validator=instance_of(Retry))
+    timeout: Timeout = field(factory=Timeout, validator=instance_of(Timeout))
+    trust_env: bool = field(default=False, validator=truth)
 
 
 def make_token(token: str | TokenProvider | None) -> Secret | TokenProvider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ._config import Target
     from ._endpoints import Endpoint
@@ -74,7 +75,7 @@ def build_request(
 
     Raises:
         RecordError: a record could never be accepted, or a value has no JSON form.
-        ConfigError: `fields_to_return` is not a list of names.
+        ConfigError: `fields_to_return` is not a list of names, or `filter` no dict.
 
     Example:
         >>> from ximilar_async._endpoints import PING
@@ -113,14 +114,25 @@ def authorization(token: str) -> Secret:
 
 
 def _check_fields(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> None:
-    if isinstance(names := body.get("fields_to_return"), str):
-        raise ConfigError(f"fields_to_return takes a list: [{names!r}], not a string")
+    _check_names(body.get("fields_to_return"))
+    if "filter" in body and not isinstance(body["filter"], Mapping):
+        kind = type(body["filter"]).__name__
+        raise ConfigError(f"filter takes a dict of conditions, not {kind}")
     for name in ("records", "query_records"):
         if name in body:
             check_records(endpoint, name, body[name])
     query = body.get("query_record")
     if "query_record" in body and not isinstance(query, EncodedRecord):
         check_query(endpoint, query, "query_record")
+
+
+def _check_names(names: object) -> None:
+    if isinstance(names, str):
+        raise ConfigError(f"fields_to_return takes a list: [{names!r:.40}], not a string")
+    if names is not None and not (
+        isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    ):
+        raise ConfigError(f"fields_to_return takes a list of names, not {names!r:.40}")
 
 
 def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) -> None:
@@ -136,7 +148,8 @@ def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) ->
             names it.
     """
     if not isinstance(records, (list, tuple)):
-        raise RecordError(f"{endpoint.path}: {name} is {type(records).__name__}, not a list")
+        hint = ": [record]" if isinstance(records, dict) else ""
+        raise RecordError(f"{endpoint.path}: {name} is {type(records).__name__}, not a list{hint}")
     if not records:
         raise RecordError(f"{endpoint.path}: {name} is empty; give at least one record")
     if endpoint.max_records is not None and len(records) > endpoint.max_records:
@@ -193,9 +206,9 @@ def check_query(endpoint: Endpoint[Any], record: object, where: str) -> None:
         RecordError: it has neither; the message says so.
     """
     if not isinstance(record, dict):
-        raise RecordError(
-            f"{endpoint.path}: {where} is {type(record).__name__}, not a JSON object (dict)"
-        )
+        kind = type(record).__name__
+        hint = f"; a stored record is {{'_id': {record!r:.40}}}" if isinstance(record, str) else ""
+        raise RecordError(f"{endpoint.path}: {where} is {kind}, not a JSON object (dict){hint}")
     if not any(record.get(name) is not None for name in ("_id", *_IMAGE_FIELDS)):
         raise RecordError(
             f"{endpoint.path}: {where} needs an `_id` or an image "

@@ -53,16 +53,32 @@ def whole(*, least: int, most: int | None = None) -> Validator:
         least: Smallest good value.
         most: Largest good value.
     """
-    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
 
-    def check(_: object, attribute: Attribute[Any], value: Any) -> None:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if not is_whole or value < least or (most is not None and value > most):
-            raise ConfigError(
-                f"{attribute.name} must be a whole number {bounds}, not {value!r:.40}"
-            )
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        check_whole(attribute.name, value, least=least, most=most)
 
     return check
+
+
+def check_whole(name: str, value: Any, *, least: int, most: int | None = None) -> None:
+    """Check that a value is a whole number within bounds.
+
+    Args:
+        name: What the message calls it.
+        value: The value.
+        least: Smallest good value.
+        most: Largest good value.
+
+    Raises:
+        ConfigError: it is not.
+
+    Example:
+        >>> check_whole("page_size", 500, least=1)
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ConfigError(f"{name} must be a whole number {bounds}, not {value!r:.40}")
 
 
 def one_of(*values: str) -> Validator:
@@ -74,6 +90,12 @@ def one_of(*values: str) -> Validator:
             raise ConfigError(f"{attribute.name} must be {known}, not {value!r:.40}")
 
     return check
+
+
+def truth(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that a setting is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{attribute.name} must be True or False, not {value!r:.40}")
 
 
 def unless(word: object, check: Validator) -> Validator:
@@ -99,7 +121,24 @@ def instance_of(kind: type) -> Validator:
     """Return a validator of settings that are made by a class of ours."""
 
     def check(_: object, attribute: Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            raise ConfigError(f"{attribute.name} must be a {kind.__name__}, not {value!r:.40}")
+        check_instance(attribute.name, value, kind)
 
     return check
+
+
+def check_instance(name: str, value: object, kind: type) -> None:
+    """Check that a value was made by a class of ours.
+
+    Args:
+        name: What the message calls it.
+        value: The value.
+        kind: The class.
+
+    Raises:
+        ConfigError: it was not.
+
+    Example:
+        >>> check_instance("limits", 3, int)
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} must be {kind.__name__}(…), not {value!r:.40}")

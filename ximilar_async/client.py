@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ._collection import Collection
@@ -20,6 +19,7 @@ from ._config import (
 from ._endpoints import ACCOUNT
 from ._session import Session
 from ._transport import AiohttpTransport
+from .errors import ConfigError
 from .images import ImageOptions
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Ximilar:
             timeout=timeout,
             trust_env=trust_env,
         )
-        self._session = Session(
-            config, transport or AiohttpTransport(timeout, tls=ssl, trust_env=trust_env)
-        )
+        if transport is None:
+            transport = AiohttpTransport(timeout, tls=ssl, trust_env=trust_env)
+        self._session = Session(config, _checked(transport))
 
     def __repr__(self) -> str:
         session = vars(self).get("_session")  # tracebacks may show a client that is half made
@@ -117,7 +117,7 @@ class Ximilar:
             self._session,
             make_target(collection_id, service),
             images=images,
-            files_root=None if files_root is None else Path(files_root),
+            files_root=files_root,
         )
 
     async def account(self) -> Account:
@@ -148,3 +148,12 @@ class Ximilar:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _checked(transport: Transport) -> Transport:
+    if not (hasattr(transport, "send") and hasattr(transport, "aclose")):
+        raise ConfigError(
+            "transport must have send() and aclose(), as emulator.transport() has; "
+            f"{type(transport).__name__} has not"
+        )
+    return transport

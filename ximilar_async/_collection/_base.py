@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
+from ximilar_async._config import Retry
 from ximilar_async._models import Account, Answer
-from ximilar_async._protocol import check_records
-from ximilar_async.errors import RecordError
-from ximilar_async.images import needs_preparing, prepare_records
+from ximilar_async._protocol import check_query, check_records
+from ximilar_async._validation import check_instance
+from ximilar_async.errors import ConfigError, RecordError
+from ximilar_async.images import ImageOptions, needs_preparing, prepare_records
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from ximilar_async._concurrency import GateStatistics
-    from ximilar_async._config import Retry, Target
+    from ximilar_async._config import Target
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
     from ximilar_async._retry import Trace
     from ximilar_async._session import Session
-    from ximilar_async.images import ImageOptions
 
 A = TypeVar("A", bound=Answer | Account)
 
@@ -47,13 +49,16 @@ class CollectionBase:
         target: Target,
         *,
         images: ImageOptions,
-        files_root: Path | None = None,
+        files_root: str | PathLike[str] | None = None,
         retry: Retry | None = None,
     ) -> None:
         self._session = session
         self._target = target
+        check_instance("images", images, ImageOptions)
         self._images = images
-        self._files_root = files_root
+        self._files_root = _folder(files_root)
+        if retry is not None:
+            check_instance("retry", retry, Retry)
         self._retry = retry
 
     def __repr__(self) -> str:
@@ -98,7 +103,7 @@ class CollectionBase:
         *,
         retry: Retry | None = None,
         images: ImageOptions | None = None,
-        files_root: Path | None = None,
+        files_root: str | PathLike[str] | None = None,
     ) -> Self:
         """Return the same collection with other settings; None keeps the present one.
 
@@ -106,6 +111,9 @@ class CollectionBase:
             retry: When calls are sent again.
             images: How `_file` and `_image` are checked and shrunk.
             files_root: Folder that `_file` must not leave.
+
+        Raises:
+            ConfigError: a setting is of another type.
 
         Example:
             >>> from ximilar_async import Retry, Ximilar
@@ -116,9 +124,9 @@ class CollectionBase:
         return type(self)(
             self._session,
             self._target,
-            images=images or self._images,
-            files_root=files_root or self._files_root,
-            retry=retry or self._retry,
+            images=self._images if images is None else images,
+            files_root=self._files_root if files_root is None else files_root,
+            retry=self._retry if retry is None else retry,
         )
 
     async def call(
@@ -158,7 +166,8 @@ class CollectionBase:
         """Call a method after its records' images are read and encoded, off the event loop."""
         for name, value in (fields or {}).items():
             if name == "query_record":
-                if isinstance(value, dict) and needs_preparing(value):
+                check_query(endpoint, value, name)
+                if needs_preparing(value):
                     (prepared,) = await self._prepare([value], called=name)
                     fields = {**(fields or {}), name: prepared}
             elif name in ("records", "query_records"):
@@ -175,6 +184,13 @@ class CollectionBase:
         )
 
 
+def _folder(path: str | PathLike[str] | None) -> Path | None:
+    try:
+        return None if path is None else Path(path)
+    except TypeError:
+        raise ConfigError(f"files_root must be a path, not {path!r:.40}") from None
+
+
 def records_of(ids: Sequence[str | Record]) -> list[Record]:
     """Return records that hold nothing but the `_id`, from ids or whole records.
 
@@ -182,12 +198,14 @@ def records_of(ids: Sequence[str | Record]) -> list[Record]:
         ids: Ids, or records with an `_id`; anything else in a record stays at home.
 
     Raises:
-        RecordError: it is one string, or an entry has no id.
+        RecordError: it is no list, but one id, one record or something else.
 
     Example:
         >>> records_of(["1", {"_id": "2", "price": 3}])
         [{'_id': '1'}, {'_id': '2'}]
     """
     if isinstance(ids, (str, bytes, Mapping)):
-        raise RecordError(f"give a list of ids or records, not a single one: [{ids!r:.80}]")
+        raise RecordError(f"ids takes a list: [{ids!r:.80}], not a {type(ids).__name__}")
+    if not isinstance(ids, Iterable):
+        raise RecordError(f"ids takes a list of ids or records, not {ids!r:.40}")
     return [{"_id": entry.get("_id") if isinstance(entry, dict) else entry} for entry in ids]

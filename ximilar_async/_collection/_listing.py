@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ximilar_async import _endpoints as endpoints
-from ximilar_async.errors import ConfigError
+from ximilar_async._validation import check_whole
 
 from ._base import CollectionBase
 
@@ -148,7 +148,7 @@ class ListingMethods(CollectionBase):
             page_size: Records a request.
 
         Raises:
-            ConfigError: `page_size` is not above 0.
+            ConfigError: `page_size` is not a whole number above 0.
 
         Example:
             async for record in shoes.iter_records(fields_to_return=["*"]):
@@ -156,8 +156,7 @@ class ListingMethods(CollectionBase):
 
         Documented in: Visual Search, All Records (`find` cannot page).
         """
-        if page_size < 1:
-            raise ConfigError(f"page_size must be at least 1, not {page_size}")
+        check_whole("page_size", page_size, least=1)
         page, more = 1, True
         while more:
             answer = await self.all_records(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ximilar_async import _endpoints as endpoints
+from ximilar_async.errors import ConfigError
 
 from ._base import CollectionBase, records_of
 
@@ -180,12 +181,19 @@ class RecordMethods(CollectionBase):
             filter: The condition; an empty one matches everything.
             fields_to_return: Fields of the answer's records; the service's default is ["_id"].
 
+        Raises:
+            ConfigError: the filter is missing.
+
         Example:
             answer = await shoes.delete_by_filter({"price": {"$gt": 1000}})
             print(answer.count, "deleted")
 
         Documented in: Visual Search, Delete By Filter.
         """
+        if filter is None:
+            raise ConfigError(
+                "filter takes a dict of conditions, not NoneType; {} matches everything"
+            )
         return await self._call(
             endpoints.DELETE_BY_FILTER, {"filter": filter, "fields_to_return": fields_to_return}
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ximilar_async import _endpoints as endpoints
+from ximilar_async.errors import ConfigError
 
 from ._base import CollectionBase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ximilar_async._models import Answer, Record, SearchAnswer
 
@@ -295,12 +297,14 @@ class SearchMethods(CollectionBase):
 
         Documented in: Visual Search, Available Methods (the name only).
         """
+        if extra is not None and not isinstance(extra, Mapping):
+            raise ConfigError(f"extra takes a dict of fields, not {type(extra).__name__}")
         return await self._call(
             endpoints.ALL_NEAR_DUP_PAIRS,
             {
                 "radius": radius,
                 "filter": filter,
                 "fields_to_return": fields_to_return,
-                **(extra or {}),
+                **({} if extra is None else extra),
             },
         )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from ximilar_async._validation import number, one_of, optional, whole
+from ximilar_async._validation import number, one_of, optional, truth, whole
 
 from .answers import Dialect
 
@@ -74,7 +74,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = field(default=0, validator=whole(least=0, most=_LAST_PORT))
     tokens: frozenset[str] | None = field(default=None, converter=_names, repr=False)
-    mirror_status: bool = False
+    mirror_status: bool = field(default=False, validator=truth)
     latency: float = field(default=0.0, validator=number(least=0))
     rate_limit: float | None = field(default=None, validator=optional(number(above=0)))
     capacity: int | None = field(default=None, validator=optional(whole(least=0)))
