@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from emulated import PlaneExtractor, ask, at, ids, request
 
@@ -48,6 +49,26 @@ async def test_a_folder_keeps_everything(tmp_path: Path) -> None:
         assert await answers(emulator) == before
     assert ids(before[0]) == ["2", "4"]
     assert before[-1]["answer_count"] == 0
+
+
+async def spent(emulator: Emulator) -> int:
+    """Return the credits that the account tells."""
+    details = request("http://h/account/v2/details/", verb="GET", base="", collection_id="")
+    response = await emulator.transport().send(details)
+    credits: int = orjson.loads(response.body)["credits_counter"]
+    return credits
+
+
+async def test_a_folder_keeps_the_credits_that_were_spent(tmp_path: Path) -> None:
+    """The account goes on where it was, as the collections do."""
+    for total in (3, 13):
+        async with plane(tmp_path) as emulator:
+            await ask(emulator, "insert", records(1, 2, 3))
+            if total > 3:
+                await ask(emulator, "visualKNN", {"query_record": {"_url": at(2)}})
+            assert await spent(emulator) == total
+    async with plane(tmp_path) as emulator:
+        assert await spent(emulator) == 13
 
 
 async def test_asking_makes_no_files(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ximilar_async.emulator.account import Account
 from ximilar_async.emulator.errors import EmulatorError
 from ximilar_async.emulator.folder import Folder, file_name
 from ximilar_async.emulator.store import SqliteStore
@@ -132,6 +135,49 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(EmulatorError, match="file cannot be used"):
         Folder(path)
+
+
+def test_credits_survive_a_killed_process(tmp_path: Path) -> None:
+    """What was spent is counted although the folder was never closed."""
+    script = (
+        "import os, signal, sys, pathlib\n"
+        "from ximilar_async.emulator.account import Account\n"
+        "from ximilar_async.emulator.folder import Folder\n"
+        "account = Account()\n"
+        "account.keep_in(Folder(pathlib.Path(sys.argv[1])))\n"
+        "account.charge(10)\n"
+        "account.charge(1)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert orjson.loads((tmp_path / "account.json").read_bytes()) == {"credits_counter": 11}
+    with closing(Folder(tmp_path)) as folder:
+        assert folder.credits == 11
+
+
+@pytest.mark.parametrize("content", [b"eleven", b"[]", b'{"credits_counter": -1}', b"\xff" * 500])
+def test_a_damaged_account_is_named(tmp_path: Path, content: bytes) -> None:
+    """Credits are not guessed; the file is left alone, and the folder is free again."""
+    path = tmp_path / "account.json"
+    path.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(
+            EmulatorError, match=r"account\.json is damaged: delete it to count from 0"
+        ):
+            Folder(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_closed_folder_keeps_no_credits(tmp_path: Path) -> None:
+    """What is charged after the folder was given up is another owner's to count."""
+    folder = Folder(tmp_path)
+    account = Account()
+    account.keep_in(folder)
+    account.charge(5)
+    folder.close()
+    account.charge(5)
+    with closing(Folder(tmp_path)) as again:
+        assert (again.credits, account.details()["credits_counter"]) == (5, 10)
 
 
 @given(st.sets(st.text(max_size=80), min_size=2, max_size=6))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
+
+if TYPE_CHECKING:
+    from .folder import Folder
 
 SEARCH_BY_ID: Final = 1
 """Credits of a search by the `_id` of a stored record."""
@@ -19,7 +22,7 @@ _CREDITS_LIMIT: Final = 2**31 - 1
 
 @define(eq=False)
 class Account:
-    """Counts the credits spent since the emulator was opened.
+    """Counts the credits spent, by all collections together.
 
     Example:
         >>> account = Account()
@@ -29,12 +32,23 @@ class Account:
     """
 
     _spent: int = field(default=0, init=False)
+    _folder: Folder | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
+    def keep_in(self, folder: Folder) -> None:
+        """Go on counting where a folder's last emulator stopped, and write down what is spent."""
+        self._spent, self._folder = folder.credits, folder
+
     def charge(self, credits: int) -> None:
-        """Count credits as spent."""
+        """Count credits as spent.
+
+        Raises:
+            EmulatorError: the folder cannot keep the count.
+        """
         with self._lock:
             self._spent += credits
+            if self._folder is not None:
+                self._folder.keep_credits(self._spent)
 
     def details(self) -> dict[str, Any]:
         """Return the account's details (Quickstart, "Making Your First API Request")."""

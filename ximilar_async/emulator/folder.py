@@ -1,4 +1,4 @@
-"""The emulator's folder: owned by one process at a time, one file a collection."""
+"""The emulator's folder: owned by one process at a time, a file a collection and an account."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from .errors import EmulatorError
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _SUFFIX: Final = ".sqlite"
+_ACCOUNT: Final = "account.json"
+_LONGEST_ACCOUNT: Final = 1000
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 
 if sys.platform == "win32":
     import msvcrt
@@ -65,6 +70,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.credits = 0
+        """Credits that were spent before this process owned the folder."""
+        self._account = -1
         self._collections = path / "collections"
         try:
             self._collections.mkdir(parents=True, exist_ok=True)
@@ -72,6 +80,11 @@ class Folder:
         except OSError as error:
             raise EmulatorError(f"the folder {path} cannot be used: {error.strerror}") from error
         self._own()
+        try:
+            self._open_account()
+        except BaseException:
+            self.close()
+            raise
 
     def collection(self, collection_id: str) -> Path:
         """Return the path of a collection's file, there or not."""
@@ -96,12 +109,45 @@ class Folder:
         folder.mkdir(exist_ok=True)
         return folder / name
 
+    def keep_credits(self, spent: int) -> None:
+        """Write down how many credits were spent in all; one owner's thread at a time.
+
+        Raises:
+            EmulatorError: it cannot be written.
+        """
+        if self._account < 0:
+            return
+        try:
+            os.lseek(self._account, 0, os.SEEK_SET)
+            # Always as long: one write replaces the last count, and a killed process loses nothing.
+            os.write(self._account, b'{"credits_counter": %20d}\n' % spent)
+        except OSError as error:
+            raise EmulatorError(f"{self.path / _ACCOUNT}: {error.strerror}") from error
+
     def close(self) -> None:
         """Give the folder up; may be called twice."""
+        if self._account >= 0:
+            os.close(self._account)
+            self._account = -1
         if self._lock >= 0:
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = -1
+
+    def _open_account(self) -> None:
+        path = self.path / _ACCOUNT
+        try:
+            self._account = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
+            text = os.read(self._account, _LONGEST_ACCOUNT)
+        except OSError as error:
+            raise EmulatorError(f"{path} cannot be used: {error.strerror}") from error
+        try:
+            credits = orjson.loads(text)["credits_counter"] if text else 0
+        except (ValueError, TypeError, KeyError):
+            credits = None
+        if not isinstance(credits, int) or credits < 0:
+            raise EmulatorError(f"{path} is damaged: delete it to count from 0")
+        self.credits = credits
 
     def _own(self) -> None:
         try:

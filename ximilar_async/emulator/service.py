@@ -65,6 +65,8 @@ class Service:
     def __attrs_post_init__(self) -> None:
         if self.settings.rate_limit is not None:
             self._throttle = Throttle(self.settings.rate_limit, clock=self.clock)
+        if self.workshop.shelf.folder is not None:
+            self.workshop.context.account.keep_in(self.workshop.shelf.folder)
         self._threads = ThreadPoolExecutor(thread_name_prefix="emulator")
         self._lanes = Lanes(self._threads)
 
