@@ -245,8 +245,9 @@ async def test_a_record_with_an_image_does_not_wait_for_more() -> None:
 
 
 @pytest.mark.xfail(reason="a chunk that was read ahead is not in the ledger", strict=False)
+@pytest.mark.parametrize("ending", ["stop", "abort"])
 @pytest.mark.parametrize("turn", range(0, 60, 6))
-async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int) -> None:
+async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int, ending: str) -> None:
     """Whenever a run ends: what was taken is in the report, and no future is forgotten."""
     service = Gated()
     futures: list[asyncio.Future[Result]] = []
@@ -262,7 +263,7 @@ async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int) -> None:
             await asyncio.sleep(0)
         for _ in range(turn):
             await asyncio.sleep(0.0005)
-        writer.stop()
+        getattr(writer, ending)()
         service.open()
         ended = await asyncio.gather(*adding, return_exceptions=True)
     assert [type(one) for one in ended] == [BulkAborted] * 5
@@ -516,6 +517,26 @@ async def test_who_waits_to_add_learns_of_a_fatal_stop() -> None:
     assert service.stored == {}
 
 
+async def test_a_fatal_stop_is_told_before_the_last_answers_are_in() -> None:
+    """Who adds does not wait for requests that hang while the run ends."""
+    service = Gated(lambda *_: answer(401, "no", http=401))
+    writer = writer_of(service, workers=2)
+    with suppress(BulkAborted):
+        async with writer:
+            await add_all(writer, map(record, range(20)))
+            waiting = asyncio.create_task(add_all(writer, map(record, range(20, 100))))
+            while service.arrived < 2:
+                await asyncio.sleep(0)
+            service.open(1)
+            with pytest.raises(BulkAborted, match="401"):
+                await waiting
+            with pytest.raises(BulkAborted, match="401"):
+                await writer.add(record("late"))
+            assert service.under_way + len(service.requests) == 1
+            service.open()
+    assert writer.report.not_attempted == writer.report.read
+
+
 async def test_a_rejects_file_that_cannot_be_used_is_told_of(tmp_path: Path) -> None:
     """When the run cannot even begin, whoever adds learns why, and so does the block."""
     writer = writer_of(ScriptedService(), rejects=tmp_path / "nowhere" / "rejects.jsonl")
@@ -567,6 +588,9 @@ async def test_a_raising_function_silences_no_future(name: str) -> None:
                 future = await writer.add(record(number))
                 futures.append(future)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(BulkAborted, match=name) as caught:
+        await writer.aclose()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert all(future.done() for future in futures)
     assert writer.report.read == len(futures) == sum(writer.report.counts.values())
 
@@ -589,6 +613,8 @@ async def test_an_exception_in_the_block_leaves_the_rest_unsent() -> None:
     assert outcomes(futures[10:]) == ["not_attempted"] * 15
     assert writer.report.stop is Stop.ASKED
     assert "LookupError" in writer.report.stop_reason
+    with pytest.raises(ConfigError, match="closed"):
+        await writer.add(record("late"))
     assert set(service.stored) == {str(n) for n in range(10)}
 
 
@@ -723,6 +749,21 @@ async def test_who_waits_to_add_learns_of_the_closing() -> None:
             await waiting
         service.open()
     assert writer.report.inserted == 2
+
+
+async def test_who_waits_for_a_paused_reader_learns_of_the_closing() -> None:
+    """Also where there is room for more records, but not for more bytes."""
+    service = Gated()
+    async with writer_of(service, max_pending_bytes=1000) as writer:
+        adding = asyncio.create_task(
+            add_all(writer, (record(n, text="x" * 900) for n in range(10)))
+        )
+        await turns()
+        writer.close()
+        with pytest.raises(ConfigError, match="closed"):
+            await adding
+        service.open()
+    assert writer.report.read == writer.report.inserted < 10
 
 
 async def test_nothing_is_left_running() -> None:
