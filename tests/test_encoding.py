@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ximilar_async._encoding import EncodedRecord, encode_body, encode_record
+from ximilar_async._encoding import Encoded, encode_body
 from ximilar_async.errors import RecordError
 
 
@@ -81,7 +81,7 @@ NO_JSON_FORM: dict[str, tuple[Any, str]] = {
     "complex": ({"a": 1j}, "a is complex"),
     "object": ({"a": object()}, "a is object"),
     "dataclass": ({"a": [Item(nan)]}, r"a\[0\] is Item, which has no JSON form"),
-    "class": ({"a": EncodedRecord}, "a is type"),
+    "class": ({"a": Encoded}, "a is type"),
     "numpy float": ({"a": [np.float64(1.5)]}, r"a\[0\] is float64, .* convert it first"),
     "numpy integer": ({"a": np.int64(1)}, "a is int64"),
     "numpy array": ({"a": np.zeros(2)}, "a is ndarray"),
@@ -171,24 +171,25 @@ def test_a_null_that_was_nan_is_told_from_a_null() -> None:
         encode_body({"records": [{"_id": "1", "sale": None, "price": nan}]})
 
 
-def test_an_encoded_record_goes_into_a_body_byte_for_byte() -> None:
-    """A record that was encoded once is not encoded again, wherever it stands."""
-    record = encode_record({"_id": "1", "price": 2.50, "n": None})
-    assert (record.id, record.wire) == ("1", b'{"_id":"1","price":2.5,"n":null}')
-    assert encode_body({"records": [record, {"_id": "2"}], "radius": None}) == (
-        b'{"records":[{"_id":"1","price":2.5,"n":null},{"_id":"2"}],"radius":null}'
+def test_what_is_encoded_goes_into_a_body_byte_for_byte() -> None:
+    """A record that was encoded once is not encoded again, alone or in a list."""
+    wire = encode_body({"_id": "1", "price": 2.50, "n": None})
+    assert wire == b'{"_id":"1","price":2.5,"n":null}'
+    body = {"records": Encoded.list_of([wire, wire]), "query_record": Encoded(wire), "radius": None}
+    assert encode_body(body) == (
+        b'{"records":[' + wire + b"," + wire + b'],"query_record":' + wire + b',"radius":null}'
     )
 
 
-def test_an_encoded_record_shows_no_content() -> None:
+def test_what_is_encoded_shows_no_content() -> None:
     """The repr is short whatever the record holds: it may be an image of megabytes."""
-    assert repr(encode_record({"_id": "1", "_base64": "A" * 10**6})) == "EncodedRecord(id='1')"
+    assert repr(Encoded(encode_body({"_base64": "A" * 10**6}))) == "Encoded()"
 
 
 def test_the_record_given_is_not_changed() -> None:
     """Encoding reads and never writes."""
     record = {"_id": "1", "tags": ["a"], "size": {"x": None}}
-    encode_record(record)
+    encode_body(record)
     assert record == {"_id": "1", "tags": ["a"], "size": {"x": None}}
 
 

@@ -9,7 +9,7 @@ import pytest
 from fakes import TOKEN
 
 from ximilar_async._config import Target, make_target
-from ximilar_async._encoding import encode_record
+from ximilar_async._encoding import Encoded, encode_body
 from ximilar_async._endpoints import (
     ACCOUNT,
     ALL_RECORDS,
@@ -196,8 +196,8 @@ def test_stored_records_need_only_their_id(endpoint: Endpoint[Any]) -> None:
 
 def test_a_record_encoded_before_is_not_checked_again() -> None:
     """The bulk engine's records were checked once and travel as they are."""
-    record = encode_record(BOOT)
-    assert build(INSERT, records=[record]).body == b'{"records":[' + record.wire + b"]}"
+    records = Encoded.list_of([encode_body(BOOT)])
+    assert build(INSERT, records=records).body == b'{"records":' + records.wire + b"}"
 
 
 @pytest.mark.parametrize(

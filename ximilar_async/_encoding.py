@@ -14,7 +14,7 @@ from attrs import field, frozen
 from .errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _LARGEST_INTEGER = 2**64 - 1
@@ -23,26 +23,21 @@ _DEEPEST = 254
 
 
 @frozen
-class EncodedRecord:
-    """A record that was checked and turned into JSON once, to travel in any request."""
+class Encoded:
+    """A part of a body that was checked and turned into JSON before, to travel as it is."""
 
-    id: str
-    """The record's `_id`."""
     wire: bytes = field(repr=False)
-    """The record as JSON."""
+    """The JSON."""
 
+    @classmethod
+    def list_of(cls, wires: Iterable[bytes]) -> Encoded:
+        """Return a list whose elements are JSON already.
 
-def encode_record(record: Mapping[str, Any]) -> EncodedRecord:
-    """Turn one record with a good `_id` into JSON.
-
-    Raises:
-        RecordError: a value has no JSON form; the message names its path.
-
-    Example:
-        >>> encode_record({"_id": "1", "price": 2.5}).wire
-        b'{"_id":"1","price":2.5}'
-    """
-    return EncodedRecord(record["_id"], encode_body(record))
+        Example:
+            >>> Encoded.list_of([b"1", b"2"]).wire
+            b'[1,2]'
+        """
+        return cls(b"[" + b",".join(wires) + b"]")
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -70,7 +65,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
 
 
 def _fragment(value: object) -> orjson.Fragment:
-    if isinstance(value, EncodedRecord):
+    if isinstance(value, Encoded):
         return orjson.Fragment(value.wire)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
@@ -99,7 +94,7 @@ def _find_fault(value: Any, path: str, depth: int = 0) -> None:
 def _scalar_fault(value: object) -> str | None:
     """Say what is wrong with a single value, containers left aside."""
     match value:
-        case None | bool() | dict() | list() | EncodedRecord() | UUID():
+        case None | bool() | dict() | list() | Encoded() | UUID():
             return None
         case tuple() if type(value) is tuple:
             return None

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from attrs import field, frozen
 
 from ._config import Secret
-from ._encoding import EncodedRecord, encode_body
+from ._encoding import Encoded, encode_body
 from ._version import __version__
 from .errors import (
     ConfigError,
@@ -119,10 +119,10 @@ def _check_fields(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> None:
         kind = type(body["filter"]).__name__
         raise ConfigError(f"filter takes a dict of conditions, not {kind}")
     for name in ("records", "query_records"):
-        if name in body:
+        if name in body and not isinstance(body[name], Encoded):
             check_records(endpoint, name, body[name])
     query = body.get("query_record")
-    if "query_record" in body and not isinstance(query, EncodedRecord):
+    if "query_record" in body and not isinstance(query, Encoded):
         check_query(endpoint, query, "query_record")
 
 
@@ -158,8 +158,6 @@ def check_records(endpoint: Endpoint[Any], name: str, records: Sequence[Any]) ->
             f"got {len(records)}; bulk.insert and its siblings take any number"
         )
     for position, record in enumerate(records, 1):
-        if isinstance(record, EncodedRecord):
-            continue
         where = f"record {position} of {len(records)}"
         if endpoint.needs_id:
             check_record(record, where, needs_image=endpoint.needs_image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ximilar_async._encoding import encode_record
+from ximilar_async._encoding import encode_body
 from ximilar_async.bulk._batching import Batcher
 from ximilar_async.bulk._item import Batch, Item
 from ximilar_async.sources import Entry
@@ -13,7 +13,9 @@ from ximilar_async.sources import Entry
 
 def make_item(seq: int, id_: str, weight: int) -> Item:
     record = {"_id": id_, "x": "y" * weight}
-    return Item.of(seq, Entry(f"record {seq}", record)).prepared(encode_record(record))
+    item = Item.of(seq, Entry(f"record {seq}", record))
+    item.wire = encode_body(record)
+    return item
 
 
 @given(

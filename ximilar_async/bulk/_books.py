@@ -134,6 +134,11 @@ class Books:
         if self.journal is not None and (kept or (outcome in _FINAL and not wanted)):
             self._decided.append((item.seq, outcome))
 
+    def decided_all(self, items: Sequence[Item], outcome: Outcome) -> None:
+        """Note records that all ended in the wanted way."""
+        if self.journal is not None:
+            self._decided.extend([(item.seq, outcome) for item in items])
+
     def _keep(self, rejects: RejectsFile, item: Item, result: Result) -> bool:
         try:
             rejects.write(result, attempts=item.attempts)

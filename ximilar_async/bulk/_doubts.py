@@ -140,7 +140,7 @@ class Doubts:
             both = item.id in stored
             says = "contradicts itself about it" if both else "does not mention it"
             return unconfirmed(item, f"the look-up {says}")
-        sent = {} if item.encoded is None else orjson.loads(item.encoded.wire)
+        sent = orjson.loads(item.wire or b"{}")
         return self.attribute(sent, stored.get(item.id), item.doubt or Verdict(None))
 
     def _refused(self, work: LookUp, error: XimilarError, *, last: bool) -> None:

@@ -36,7 +36,7 @@ from ._verify import marked
 from ._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ximilar_async._collection import Collection
     from ximilar_async._concurrency import GateStatistics
@@ -306,9 +306,8 @@ class Engine:
             self.listeners.tell_progress(self.report)
             self._watch.look(self.clock())
 
-    def _on_settled(self, item: Item, outcome: Outcome) -> None:
-        self._intake.remember(item, outcome)
-        for following in self._intake.decided(item):
+    def _on_settled(self, items: Sequence[Item], outcome: Outcome) -> None:
+        for following in self._intake.decided(items, outcome):
             self._schedule.add(self.clock(), Batch((following,)))
         self._watch.count(self._ledger.counts)
 

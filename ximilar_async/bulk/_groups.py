@@ -45,9 +45,9 @@ def by_image(item: Item) -> str:
     """
     record = item.entry.record
     address = record.get("_url") if isinstance(record, dict) else None
-    if address is not None or item.encoded is None:
+    if address is not None or not item.wire:
         return f"url {address}"
     # Files and pixels are in the record's JSON by now.
-    sent: dict[str, Any] = orjson.loads(item.encoded.wire)
+    sent: dict[str, Any] = orjson.loads(item.wire)
     content = str(sent.get("_base64") or item.id).encode()
     return f"content {hashlib.blake2b(content, digest_size=16).hexdigest()}"

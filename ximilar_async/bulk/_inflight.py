@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._item import Item
 
@@ -56,15 +56,25 @@ class InFlight:
         queue.append(item)
         return False
 
+    def enter_all(self, items: Sequence[Item]) -> bool:
+        """Let all records enter if none of them shares its key with any other; else let none."""
+        keys = [self.key(item) for item in items]
+        alone = dict.fromkeys(keys)
+        if len(alone) < len(keys) or not self._waiting.keys().isdisjoint(alone):
+            return False
+        self._waiting.update(alone)
+        self._held.update(zip([item.seq for item in items], keys, strict=True))
+        return True
+
     def leave(self, item: Item) -> Item | None:
         """Note that a record is decided, and return the one whose turn it is now, if any."""
         key = self._held.pop(item.seq, None)
         if key is None:
             return None
-        queue = self._waiting.get(key)
+        queue = self._waiting.pop(key, None)
         if not queue:
-            self._waiting.pop(key, None)
             return None
+        self._waiting[key] = queue
         following = queue.popleft()
         self._held[following.seq] = key
         return following

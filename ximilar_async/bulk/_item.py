@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import define, evolve, frozen
 
 if TYPE_CHECKING:
-    from ximilar_async._encoding import EncodedRecord
-    from ximilar_async._retry import Trace, Waits
+    from ximilar_async._retry import Waits
     from ximilar_async.sources import Entry
 
     from ._reconcile import Verdict
@@ -22,10 +21,8 @@ class Item:
     entry: Entry
     id: str | None
     """The record's `_id`, or what was read in its place where plain ids will do."""
-    encoded: EncodedRecord | None = None
+    wire: bytes = b""
     """The record as JSON, once it is checked and its image is prepared."""
-    size: int = 0
-    """The bytes of JSON that it takes in a request, its comma included."""
     attempts: int = 0
     """Requests with it that failed, those of an outage left aside."""
     failed_at: float | None = None
@@ -34,8 +31,6 @@ class Item:
     """How many requests of the run had been answered by then."""
     waits: Waits | None = None
     """Its series of waits, once it failed."""
-    under_way: Trace | None = None
-    """The trace of the request that it is in, from the gate to the answer."""
     open_then: float = 0.0
     """Seconds of outages before it first failed."""
     doubt: Verdict | None = None
@@ -51,16 +46,9 @@ class Item:
         return cls(seq, entry, id_ if isinstance(id_, str) else None)
 
     @property
-    def may_be_applied(self) -> bool:
-        """Tell whether a request with it has left without a usable answer so far."""
-        sent = self.under_way is not None and self.under_way.requests > 0
-        return self.doubtful or sent
-
-    def prepared(self, encoded: EncodedRecord) -> Item:
-        """Note the record's JSON form."""
-        self.encoded = encoded
-        self.size = len(encoded.wire) + 1
-        return self
+    def size(self) -> int:
+        """Return the bytes of JSON that it takes in a request, its comma included."""
+        return len(self.wire) + 1
 
 
 @frozen

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ximilar_async import _endpoints as endpoints
+from ximilar_async._encoding import Encoded
 
 from . import _verify
 from ._outcomes import Outcome
@@ -47,8 +48,8 @@ class Operation:
     def body(self, items: Sequence[Item]) -> dict[str, Any]:
         """Return the fields of the request for a batch."""
         if self.one_query:
-            return {"query_record": items[0].encoded, **self.fields}
-        return {"records": [item.encoded for item in items], **self.fields}
+            return {"query_record": Encoded(items[0].wire), **self.fields}
+        return {"records": Encoded.list_of(item.wire for item in items), **self.fields}
 
     def reconcile(
         self, ids: Sequence[str], raw: object, *, doubtful: Container[str | None]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
+from attrs import define, field
 
-from ximilar_async._encoding import EncodedRecord, encode_body
+from ximilar_async._encoding import encode_body
 from ximilar_async._protocol import check_query, check_record
 from ximilar_async.errors import RecordError
 from ximilar_async.images import needs_preparing, prepare_record
@@ -46,7 +46,7 @@ def run_mark(field: str, run: str) -> Mark:
     return lambda seq: {field: f"{run}/{seq}"}
 
 
-@frozen
+@define(eq=False)
 class Preparer:
     """Checks records and turns them into JSON; what cannot be sent comes back as an error.
 
@@ -65,44 +65,69 @@ class Preparer:
     fields: frozenset[str] | None = None
     mark: Mark = no_mark
     """The fields that are added to a record, by its number, so that it can be known again."""
+    _plain: bool = field(init=False)
+    """Whether records are sent with all their fields and no other."""
+
+    def __attrs_post_init__(self) -> None:
+        operation = self.operation
+        changed = operation.only_id or operation.one_query or self.mark is not no_mark
+        self._plain = not changed and self.fields is None
 
     def has_work(self, items: Sequence[Item]) -> bool:
         """Tell whether some record has an image to read or encode, which wants a thread."""
-        return any(
-            isinstance(item.entry.record, dict) and needs_preparing(item.entry.record)
-            for item in items
-        )
+        for item in items:
+            record = item.entry.record
+            if isinstance(record, dict) and ("_file" in record or "_image" in record):
+                return True
+        return False
 
-    async def prepare(self, items: Sequence[Item]) -> list[EncodedRecord | RecordError]:
+    async def prepare(self, items: Sequence[Item]) -> list[bytes | RecordError]:
         """Return each record's JSON, or why it has none; image work is off the event loop."""
         if self.has_work(items):
             return await asyncio.to_thread(self.prepare_now, items)
         return self.prepare_now(items)
 
-    def prepare_now(self, items: Sequence[Item]) -> list[EncodedRecord | RecordError]:
+    def prepare_now(self, items: Sequence[Item]) -> list[bytes | RecordError]:
         """Do the same in this thread."""
         return [self._one(item) for item in items]
 
-    def _one(self, item: Item) -> EncodedRecord | RecordError:
+    def _one(self, item: Item) -> bytes | RecordError:
         try:
             return self._encode(item)
         except RecordError as error:
             return error
 
-    def _encode(self, item: Item) -> EncodedRecord:
+    def _encode(self, item: Item) -> bytes:
         entry = item.entry
-        if entry.fault is not None:
-            raise RecordError(f"{entry.where} {entry.fault}")
-        record = self._record(item)
-        if needs_preparing(record):
-            record = prepare_record(record, self.images, self.files_root)
-        encoded = EncodedRecord(record.get("_id") or "", encode_body(record))
-        if len(encoded.wire) > self.max_bytes:
+        record = entry.record
+        if not self._travels_as_it_is(record):
+            if entry.fault is not None:
+                raise RecordError(f"{entry.where} {entry.fault}")
+            record = self._record(item)
+            if needs_preparing(record):
+                record = prepare_record(record, self.images, self.files_root)
+        wire = encode_body(record)
+        if len(wire) > self.max_bytes:
             raise RecordError(
-                f"{entry.where} has {len(encoded.wire)} bytes of JSON, more than the "
+                f"{entry.where} has {len(wire)} bytes of JSON, more than the "
                 f"{self.max_bytes} that a request may have (max_batch_bytes)"
             )
-        return encoded
+        return wire
+
+    def _travels_as_it_is(self, record: Any) -> bool:
+        """Tell whether a record is one of the usual ones that need neither checks nor changes.
+
+        Saves 2 µs a record.
+        """
+        return (
+            self._plain
+            and type(record) is dict
+            and type(record.get("_id")) is str
+            and bool(record["_id"])
+            and (type(record.get("_url")) is str or not self.operation.endpoint.needs_image)
+            and "_file" not in record
+            and "_image" not in record
+        )
 
     def _record(self, item: Item) -> Record:
         """Return the record to send, checked for what this operation needs."""

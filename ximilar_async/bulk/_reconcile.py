@@ -107,6 +107,28 @@ def read_id(record: Mapping[str, Any]) -> str | None:
     return str(id_) if type(id_) in (str, int) else None
 
 
+def is_all_done(ids: Sequence[str], raw: object) -> bool:
+    """Tell whether an answer says, without any doubt, that just these records were processed.
+
+    It is what nearly every answer says; `reconcile` costs ten times as much to say the same.
+
+    Example:
+        >>> is_all_done(["1"], {"answer_records": [{"_id": "1"}], "answer_count": 1})
+        True
+        >>> is_all_done(["1"], {"answer_records": [{"_id": "2"}]})
+        False
+    """
+    if not isinstance(raw, dict) or raw.get("skipped_records"):
+        return False
+    done = raw.get("answer_records")
+    if not isinstance(done, list) or raw.get("answer_count", len(done)) != len(done):
+        return False
+    try:
+        return [record["_id"] for record in done] == ids
+    except (TypeError, KeyError):
+        return False
+
+
 def _refusal(code: int | None, success: Outcome, *, doubtful: bool) -> Verdict | None:
     """Return what a code says of all records of a request whose answer lists none."""
     if code == _ALL_DUPLICATE:

@@ -20,7 +20,7 @@ from ximilar_async.errors import (
 from ._doubts import FATAL, FREE, knows_none
 from ._outcomes import Outcome
 from ._poison import PoisonGuard
-from ._reconcile import Verdict
+from ._reconcile import Verdict, is_all_done
 from ._report import Stop
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ._item import Batch, Item
     from ._ledger import Ledger
     from ._operations import Operation
-    from ._reconcile import Reconciled
     from ._schedule import Schedule
 
 _FULL: Final = 412
@@ -80,8 +79,6 @@ class Sender:
     async def attempt(self, batch: Batch) -> None:
         """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
         trace = Trace()
-        for item in batch.items:
-            item.under_way = trace
         try:
             answer = await self._call(batch, trace)
         except AnswerError as error:
@@ -104,10 +101,13 @@ class Sender:
         fields = self.operation.body(batch.items)
         try:
             return await self._once.call(self.operation.endpoint, fields, trace=trace)
-        except asyncio.CancelledError:
-            if not self._is_ours(task):
+        except XimilarError:
+            raise
+        except BaseException as error:
+            self._note_sent(batch, trace)
+            if not isinstance(error, asyncio.CancelledError) or not self._is_ours(task):
                 raise
-            self._put_back(batch, sent=bool(trace.requests))
+            self.schedule.add(self.health.clock(), batch)
             return None
         finally:
             del self._calls[task]
@@ -141,38 +141,34 @@ class Sender:
             raise DisconnectedError("the request was cancelled from outside") from None
         return False
 
-    def _put_back(self, batch: Batch, *, sent: bool) -> None:
-        for item in batch.items:
-            item.under_way = None
-            item.doubtful = item.doubtful or (sent and self.operation.endpoint.writes)
-        self.schedule.add(self.health.clock(), batch)
+    def _note_sent(self, batch: Batch, trace: Trace) -> None:
+        """Note that a request that nobody waits for any more may have been applied."""
+        if trace.requests and self.operation.endpoint.writes:
+            for item in batch.items:
+                item.doubtful = True
 
     # --- what answers say -----------------------------------------------------------------------
 
     def _answered(self, batch: Batch, raw: object, answer: Answer | None = None) -> None:
-        self._note_answer(batch, accepted=True)
+        self.health.answer(accepted=True)
         if self.operation.one_query and answer is not None:
             found = Verdict(self.operation.success, answer=answer)
             self.ledger.settle(batch.items[0], found)
             return
-        self._decide(batch.items, self._reconcile(batch.items, raw))
+        self._decide(batch.items, raw)
         if _is_full(raw):
             self.on_stop(Stop.CAPACITY, "the collection is full (412)")
 
-    def _note_answer(self, batch: Batch, *, accepted: bool) -> None:
-        self.health.answer(accepted=accepted)
-        for item in batch.items:
-            item.under_way = None
-
-    def _reconcile(self, items: Sequence[Item], raw: object) -> Reconciled:
+    def _decide(self, items: Sequence[Item], raw: object) -> None:
+        """Settle the records of an answer, or keep them in doubt."""
         ids = [item.id or "" for item in items]
+        if not self.ledger.listeners.wants_results and is_all_done(ids, raw):
+            self.ledger.settle_all(items, self.operation.success)
+            return
         doubtful = {item.id for item in items if item.doubtful}
         found = self.operation.reconcile(ids, raw, doubtful=doubtful)
         if found.anomalies:
             self.ledger.anomalies.update(found.anomalies)
-        return found
-
-    def _decide(self, items: Sequence[Item], found: Reconciled) -> None:
         for item in items:
             verdict = found.verdicts[item.id or ""]
             if verdict.outcome is None:
@@ -185,10 +181,10 @@ class Sender:
     async def _refused(self, batch: Batch, error: XimilarError) -> None:
         failure = classify(error)
         if isinstance(error, NotFoundError) and self._is_about_records(error):
-            self._note_answer(batch, accepted=True)
+            self.health.answer(accepted=True)
             self._missing(batch, error)
         elif failure is FailureClass.RECORD_FAULT:
-            self._note_answer(batch, accepted=False)
+            self.health.answer(accepted=False)
             self._isolate(batch, error)
         elif failure is FailureClass.CAPACITY:
             self._full(batch, error)
@@ -208,7 +204,7 @@ class Sender:
         if self.operation.one_query:
             self._give_up(batch.items, error, Outcome.NOT_FOUND)
         else:
-            self._decide(batch.items, self._reconcile(batch.items, error.raw))
+            self._decide(batch.items, error.raw)
 
     def _isolate(self, batch: Batch, error: XimilarError) -> None:
         """Find the record for which the whole request is refused: the others are fine."""
@@ -230,8 +226,8 @@ class Sender:
         self.on_stop(Stop.CAPACITY, str(error))
         raw = error.raw if isinstance(error, CapacityError) else None
         if isinstance(raw, dict) and raw.get("skipped_records"):
-            self._note_answer(batch, accepted=True)
-            self._decide(batch.items, self._reconcile(batch.items, raw))
+            self.health.answer(accepted=True)
+            self._decide(batch.items, raw)
         else:
             self._give_up(batch.items, error, Outcome.REJECTED)
 
@@ -272,7 +268,6 @@ class Sender:
                 self.withdraw()
 
     def _note_failure(self, item: Item, error: XimilarError, now: float) -> None:
-        item.under_way = None
         item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
         if item.failed_at is None:
             item.failed_at, item.answered_then = now, self.health.answered
@@ -304,7 +299,6 @@ class Sender:
         """Settle what will not be sent again; what may have been applied is looked up."""
         code = error.code if isinstance(error, ApiError) else None
         for item in items:
-            item.under_way = None
             item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
             if item.doubtful:
                 self.doubts.add(item, Verdict(None, str(error), code))

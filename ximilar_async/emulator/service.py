@@ -18,6 +18,7 @@ from .errors import EmulatorError, Refusal
 from .faults import Fault
 from .job import Job
 from .lanes import Lanes
+from .methods import CREATING
 from .routing import find_route
 from .throttle import Throttle
 from .wire import answered, collection_id, refused
@@ -41,6 +42,15 @@ _FAILED: Final = "the emulator failed on this request; its log says why"
 _SCHEMES: Final = frozenset({"token", "jwt"})
 _NO_FAULT: Final = Fault()
 
+_SUCCESSORS: Final = {
+    "photo/search": "similarity/photos",
+    "similarity/products": "similarity/products-new",
+    "similarity/fashion": "similarity/fashion-new",
+    "similarity/homedecor": "similarity/homedecor-new",
+    "similarity/homedeco-newr": "similarity/homedecor-new",
+}
+"""Prefixes that mean another one: deprecated ones, and one that the overview misprints."""
+
 
 @define(eq=False)
 class Service:
@@ -59,6 +69,8 @@ class Service:
     _throttle: Throttle | None = field(default=None, init=False)
     _threads: ThreadPoolExecutor = field(init=False)
     _lanes: Lanes = field(init=False)
+    _filled_through: dict[str, str] = field(factory=dict, init=False)
+    _mixed_up: set[str] = field(factory=set, init=False)
     _working: set[asyncio.Future[Response]] = field(factory=set, init=False)
     _loop: asyncio.AbstractEventLoop = field(factory=asyncio.get_running_loop, init=False)
 
@@ -124,6 +136,7 @@ class Service:
     def _begin(self, route: Route, request: Request) -> Response | asyncio.Future[Response]:
         """Begin the work of a request in the collection's lane; or do it, if it is so little."""
         id_ = collection_id(request.headers, required=route.method != "ping")
+        self._note_service(id_, route)
         job = Job(self.workshop, route, request, id_)
 
         def perform() -> Response:
@@ -139,6 +152,24 @@ class Service:
         if job.brings_images():
             return self._loop.create_task(with_images())
         return self._lanes.submit(id_, perform)
+
+    def _note_service(self, id_: str, route: Route) -> None:
+        """Log, once, that a collection is asked through another service than it was filled through.
+
+        All operations are performed on the collection "identified by the collection-id", so its id
+        alone finds it; how the real service answers is unknown.
+        """
+        prefix = _SUCCESSORS.get(route.prefix, route.prefix)
+        if route.method in CREATING and prefix:
+            self._filled_through.setdefault(id_, prefix)
+        known = self._filled_through.get(id_, prefix)
+        if prefix and prefix != known and id_ not in self._mixed_up:
+            self._mixed_up.add(id_)
+            _log.warning(
+                "the collection %r was filled through %s and is asked through %s: "
+                "Ximilar's own collections belong to one service",
+                *(id_, known, prefix),
+            )
 
     def _admit(self, request: Request) -> Route:
         """Check all that needs no body: address, token, rate."""
