@@ -88,6 +88,25 @@ async def test_the_prefix_does_not_part_collections() -> None:
         assert ids(orjson.loads(response.body)) == ["2"]
 
 
+async def test_asking_through_another_service_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A collection is its id by the documents, and of one service: who mixes them up is told."""
+    fashion, old = (f"http://h/similarity/{name}/v2/" for name in ("fashion-new", "fashion"))
+    async with plane() as emulator:
+        await ask(emulator, "getRecordCount")
+        await ask(emulator, "insert", ONE, base=fashion)
+        for base in (fashion, old, "http://h/v2/", PHOTOS, PHOTOS):
+            status, answer = await ask(emulator, "getRecordCount", base=base)
+            assert (status, answer["answer_count"]) == (200, 1)
+        await ask(emulator, "getRecordCount", base=PHOTOS, collection_id="d")
+    (told,) = caplog.messages
+    assert told.startswith(
+        "the collection 'c' was filled through similarity/fashion-new and is asked through "
+        "similarity/photos: "
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
