@@ -89,6 +89,11 @@ class Books:
                 raise
 
     @property
+    def resumes(self) -> bool:
+        """Tell whether an earlier run may have decided some of the records."""
+        return self.journal is not None and self.journal.resume.run > 1
+
+    @property
     def resumable(self) -> bool:
         """Tell whether a further run takes up what this one leaves undecided."""
         return self.journal is not None

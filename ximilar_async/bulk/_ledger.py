@@ -85,6 +85,14 @@ class Ledger:
         item = self._open[self.read] = Item.of(self.read, entry)
         return item
 
+    def admit_all(self, entries: Sequence[Entry]) -> list[Item]:
+        """Open records that were read, all of them for the first time."""
+        first = self.read + 1
+        self.read += len(entries)
+        items = [Item.of(seq, entry) for seq, entry in enumerate(entries, first)]
+        self._open.update(zip(range(first, self.read + 1), items, strict=True))
+        return items
+
     def prepared(self, item: Item, wire: bytes) -> None:
         """Note a record's JSON form, and what it weighs."""
         item.wire = wire

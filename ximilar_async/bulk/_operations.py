@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from ximilar_async._endpoints import Endpoint
-    from ximilar_async._models import RecordsAnswer, SearchAnswer
+    from ximilar_async._models import SearchAnswer
 
     from ._item import Item
     from ._reconcile import Reconciled
@@ -30,7 +30,7 @@ class Operation:
 
     name: str
     """What people call it."""
-    endpoint: Endpoint[RecordsAnswer] | Endpoint[SearchAnswer]
+    endpoint: Endpoint[Any]
     """The method that is called with each batch."""
     success: Outcome
     """What a record in `answer_records` ended as."""

@@ -92,27 +92,27 @@ class Preparer:
         return [self._one(item) for item in items]
 
     def _one(self, item: Item) -> bytes | RecordError:
+        record = item.entry.record
         try:
-            return self._encode(item)
+            wire = encode_body(record if self._travels_as_it_is(record) else self._changed(item))
         except RecordError as error:
             return error
-
-    def _encode(self, item: Item) -> bytes:
-        entry = item.entry
-        record = entry.record
-        if not self._travels_as_it_is(record):
-            if entry.fault is not None:
-                raise RecordError(f"{entry.where} {entry.fault}")
-            record = self._record(item)
-            if needs_preparing(record):
-                record = prepare_record(record, self.images, self.files_root)
-        wire = encode_body(record)
         if len(wire) > self.max_bytes:
-            raise RecordError(
-                f"{entry.where} has {len(wire)} bytes of JSON, more than the "
+            return RecordError(
+                f"{item.entry.where} has {len(wire)} bytes of JSON, more than the "
                 f"{self.max_bytes} that a request may have (max_batch_bytes)"
             )
         return wire
+
+    def _changed(self, item: Item) -> Record:
+        """Return what is sent for a record: checked, its image read, its mark set."""
+        entry = item.entry
+        if entry.fault is not None:
+            raise RecordError(f"{entry.where} {entry.fault}")
+        record = self._record(item)
+        if needs_preparing(record):
+            return prepare_record(record, self.images, self.files_root)
+        return record
 
     def _travels_as_it_is(self, record: Any) -> bool:
         """Tell whether a record is one of the usual ones that need neither checks nor changes.
