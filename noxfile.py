@@ -77,6 +77,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Hold the vendor's client and ours against the same faults, a soak and a million records."""
+    session.install(".[all,speed]")
+    for script in ("soak", "million", "faults_vendor"):  # about 3, 4 and 13 minutes
+        session.run("python", f"benchmarks/{script}.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the code in README and docs, follow their links, and show every command's help."""
     session.install(".[all,test]")
