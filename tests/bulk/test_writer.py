@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Retry, Ximilar, bulk
-from ximilar_async.bulk import Outcome, Stop, _operations
+from ximilar_async.bulk import Outcome, Stop, Writer, _operations
 from ximilar_async.bulk._engine import Engine
 from ximilar_async.bulk._stream import Stream
-from ximilar_async.bulk._writer import Writer
 from ximilar_async.errors import BulkAborted, ConfigError, JournalError
 
 if TYPE_CHECKING:
@@ -244,7 +243,6 @@ async def test_a_record_with_an_image_does_not_wait_for_more() -> None:
         assert outcomes([flushed]) == ["inserted"]
 
 
-@pytest.mark.xfail(reason="a chunk that was read ahead is not in the ledger", strict=False)
 @pytest.mark.parametrize("ending", ["stop", "abort"])
 @pytest.mark.parametrize("turn", range(0, 60, 6))
 async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int, ending: str) -> None:
@@ -270,6 +268,16 @@ async def test_a_stop_while_images_are_prepared_loses_nobody(turn: int, ending: 
     assert all(future.done() for future in futures)
     assert writer.report.read == len(futures) == sum(writer.report.counts.values())
     assert "broke off" not in {future.result().reason for future in futures}
+
+
+@pytest.mark.xfail(reason="aborting cancels the reader twice: what it has just read is forgotten")
+async def test_an_abort_right_after_adding_loses_nobody() -> None:
+    """What was taken while an image was prepared is in the report, even in the very same moment."""
+    async with writer_of(ScriptedService(), max_pending=1) as writer:
+        futures = await add_all(writer, [{"_id": "1", "_image": picture(1)}, record(2)])
+        writer.abort()
+    assert outcomes(futures) == ["inserted", "not_attempted"]
+    assert writer.report.read == 2
 
 
 async def test_the_same_id_thrice() -> None:

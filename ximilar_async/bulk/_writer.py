@@ -79,13 +79,12 @@ class Writer(Job):
         chosen = _operation(operation, radius)
         options = _checked(options or Options(), max_pending)
         self._stream = Stream(max_pending, options.batch_size, self._hurry)
-        # The user's functions are called from here: one that raises must not silence the futures.
-        self._told = Listeners(options.on_result, options.progress, self._halt)
+        # The user's function is called from here: if it raises, that must not silence the futures.
+        self._told = Listeners(options.on_result, None, self._halt)
         options = evolve(
             options,
             flush_after=options.flush_after if flush_after is None else flush_after,
             on_result=self._decide,
-            progress=options.progress and self._tell_progress,
         )
         super().__init__(Engine(chosen, collection, self._stream, options))
 
@@ -130,7 +129,7 @@ class Writer(Job):
         self._start()
         decided = await self._stream.offer(record)
         if decided is None:
-            raise self._refusal() from self._told.failure
+            raise self._refusal() from self._told.failure or self._engine.listeners.failure
         # Shielded: a caller that loses patience cancels its own copy only.
         return asyncio.shield(decided)
 
@@ -211,11 +210,9 @@ class Writer(Job):
         except BulkAborted as aborted:
             raise aborted from (self._told.failure or aborted.__cause__)
 
-    def _end(self, task: asyncio.Task[Report]) -> None:
+    def _end(self, _: asyncio.Task[Report]) -> None:
         self._stream.end()
         self._stream.give_up()
-        if not task.cancelled():
-            task.exception()  # told by `add`, `flush` and the end of the block
 
     def _refusal(self) -> XimilarError:
         """Return why nothing more can be added."""
@@ -238,9 +235,6 @@ class Writer(Job):
     def _decide(self, result: Result) -> None:
         self._stream.decide(result)
         self._told.notify(result)
-
-    def _tell_progress(self, report: Report) -> None:
-        self._told.tell_progress(lambda: report)
 
 
 def _operation(name: str, radius: float | None) -> Operation:
