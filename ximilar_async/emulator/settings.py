@@ -25,7 +25,6 @@ MAX_BODY: Final = 64 * 2**20
 """Largest request body, in bytes."""
 
 _SCHEMES: Final = ("http", "https")
-_LAST_PORT: Final = 2**16 - 1
 
 
 def origin(url: str) -> str:
@@ -72,7 +71,7 @@ class Settings:
 
     path: Path | None = field(default=None, converter=_folder)
     host: str = "127.0.0.1"
-    port: int = field(default=0, validator=whole(least=0, most=_LAST_PORT))
+    port: int = field(default=0, validator=whole(least=0))
     tokens: frozenset[str] | None = field(default=None, converter=_names, repr=False)
     mirror_status: bool = field(default=False, validator=truth)
     latency: float = field(default=0.0, validator=number(least=0))
