@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -159,8 +159,10 @@ class Intake:
             return await coming
         except BaseException:
             # A generator can only be closed when nobody waits for its next value.
-            coming.cancel()
-            await asyncio.wait({coming})
+            while not coming.done():
+                coming.cancel()
+                with suppress(asyncio.CancelledError):  # an abort cancels a second time
+                    await asyncio.wait({coming})
             if (
                 not coming.cancelled()
                 and not coming.exception()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from ximilar_async import _endpoints as endpoints
 from ximilar_async._encoding import Encoded
+from ximilar_async.errors import ConfigError
 
 from . import _verify
 from ._outcomes import Outcome
@@ -115,6 +116,31 @@ def get(fields_to_return: Sequence[str] | None) -> Operation:
         only_id=True,
         attribute=_verify.fetched,
     )
+
+
+Writing: TypeAlias = Literal["insert", "near_dups_insert", "update", "delete"]
+"""The operations that change records, by name."""
+
+
+def writing(name: Writing, radius: float | None) -> Operation:
+    """Return the operation of a name.
+
+    Args:
+        name: One of those that change records.
+        radius: Largest distance of a near-duplicate, for near_dups_insert.
+
+    Raises:
+        ConfigError: there is no such operation, or it has no radius.
+    """
+    if name == "near_dups_insert":
+        return near_dups_insert(radius)
+    simple = {"insert": insert, "update": update, "delete": delete}
+    if name not in simple:
+        known = ", ".join([*simple, "near_dups_insert"])
+        raise ConfigError(f"operation must be one of {known}, not {name!r}")
+    if radius is not None:
+        raise ConfigError(f"radius is for near_dups_insert; {name} has none")
+    return simple[name]()
 
 
 def search(name: str, endpoint: Endpoint[SearchAnswer], fields: Mapping[str, Any]) -> Operation:

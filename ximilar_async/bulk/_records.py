@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ximilar_async.errors import ConfigError
 from ximilar_async.sources import as_source
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ximilar_async._collection import Collection
     from ximilar_async.sources import Ids, Records
 
-    from ._operations import Operation
+    from ._operations import Operation, Writing
 
 
 def insert(collection: Collection, records: Records, *, options: Options | None = None) -> Job:
@@ -178,7 +178,7 @@ def replay(
     collection: Collection,
     rejects: str | PathLike[str],
     *,
-    operation: Literal["insert", "near_dups_insert", "update", "delete"] = "insert",
+    operation: Writing = "insert",
     radius: float | None = None,
     everything: bool = False,
     origin: Records | None = None,
@@ -202,7 +202,8 @@ def replay(
 
     Raises:
         SourceError: there is no such file, or it is no rejects file.
-        ConfigError: `options.rejects` is the same file.
+        ConfigError: `options.rejects` is the same file, there is no such operation, or it has no
+            radius.
         BulkAborted: (when awaited) as for `insert`.
 
     Example:
@@ -211,14 +212,7 @@ def replay(
         report = await bulk.replay(shoes, "rejects.jsonl")
         print(report.read)
     """
-    operations = {
-        "insert": _operations.insert,
-        "near_dups_insert": lambda: _operations.near_dups_insert(radius),
-        "update": _operations.update,
-        "delete": _operations.delete,
-    }
-    if operation not in operations:
-        raise ConfigError(f"operation must be one of {', '.join(operations)}, not {operation!r}")
+    chosen = _operations.writing(operation, radius)
     options = options or Options()
     if options.rejects is not None and _same_file(options.rejects, rejects):
         raise ConfigError(
@@ -231,7 +225,7 @@ def replay(
         origin=None if origin is None else as_source(origin),
         files_root=options.files_root,
     )
-    return Job(Engine(operations[operation](), collection, source, options))
+    return Job(Engine(chosen, collection, source, options))
 
 
 def _same_file(one: Path, other: str | PathLike[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
@@ -13,6 +13,7 @@ from . import _operations
 from ._engine import Engine
 from ._job import Job
 from ._listeners import Listeners
+from ._operations import Writing  # noqa: TC001 - shown by help()
 from ._options import Options
 from ._stream import Stream
 
@@ -23,12 +24,8 @@ if TYPE_CHECKING:
     from ximilar_async._collection import Collection
     from ximilar_async._models import Record
 
-    from ._operations import Operation
     from ._outcomes import Result
     from ._report import Report, Stop
-
-Writing: TypeAlias = Literal["insert", "near_dups_insert", "update", "delete"]
-"""What a writer can do with its records."""
 
 _INSERT: Writing = "insert"
 
@@ -76,7 +73,7 @@ class Writer(Job):
         max_pending: int = _MAX_PENDING,
         options: Options | None = None,
     ) -> None:
-        chosen = _operation(operation, radius)
+        chosen = _operations.writing(operation, radius)
         options = _checked(options or Options(), max_pending)
         self._stream = Stream(max_pending, options.batch_size, self._hurry)
         # The user's function is called from here: if it raises, that must not silence the futures.
@@ -235,27 +232,6 @@ class Writer(Job):
     def _decide(self, result: Result) -> None:
         self._stream.decide(result)
         self._told.notify(result)
-
-
-def _operation(name: str, radius: float | None) -> Operation:
-    """Return the operation of a name.
-
-    Raises:
-        ConfigError: there is none, or it has no radius.
-    """
-    simple = {
-        "insert": _operations.insert,
-        "update": _operations.update,
-        "delete": _operations.delete,
-    }
-    if name == "near_dups_insert":
-        return _operations.near_dups_insert(radius)
-    if name not in simple:
-        known = ", ".join([*simple, "near_dups_insert"])
-        raise ConfigError(f"operation must be one of {known}, not {name!r}")
-    if radius is not None:
-        raise ConfigError(f"radius is for near_dups_insert; {name} has none")
-    return simple[name]()
 
 
 def _checked(options: Options, max_pending: object) -> Options:
