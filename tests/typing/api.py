@@ -260,6 +260,13 @@ async def inserting(shoes: Collection) -> None:
 
 async def job(shoes: Collection) -> None:
     """A run can be watched and stopped, and awaited again."""
+    assert_type(await bulk.visual_knn(shoes, ["1", "2"], k=3), bulk.Report)
+    assert_type(bulk.near_duplicates(shoes, [{"_id": "1"}], radius=5.0), bulk.Job)
+    async with bulk.Writer(shoes, operation="update", flush_after=0.5) as writer:
+        future = await writer.add({"_id": "1", "price": 3})
+        assert_type(await future, bulk.Result)
+        assert_type(await writer.flush(), bulk.Report)
+    assert_type(writer.report, bulk.Report)
     async with bulk.insert(shoes, streamed()) as running:
         assert_type(running, bulk.Job)
         assert_type(running.stats, bulk.Report)
