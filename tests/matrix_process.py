@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field
 from fakes import TOKEN
-from matrix_runs import records, stored_in
+from matrix_runs import stored_in
 
 from ximilar_async.bulk import Outcome, Report, Result, Stop
 
@@ -27,14 +27,7 @@ PATIENCE = 60.0
 """Seconds that a process may take."""
 
 
-def catalog(row: Row, count: int) -> Path:
-    """Write a file of records and return its path."""
-    path = row.folder / "catalog.jsonl"
-    path.write_text("".join(json.dumps(each) + "\n" for each in records(count)), encoding="utf-8")
-    return path
-
-
-async def until_stored(emulator: Emulator, count: int) -> None:
+async def until_there(emulator: Emulator, count: int) -> None:
     """Wait until so many records are in the collection."""
     async with asyncio.timeout(PATIENCE):
         while len(await stored_in(emulator)) < count:

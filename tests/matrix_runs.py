@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,6 +14,7 @@ from ximilar_async._protocol import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from matrix_row import Row
     from scripted import Fault
@@ -24,6 +27,13 @@ def records(count: int, start: int = 0) -> list[dict[str, Any]]:
     """Return records with the ids "r0", "r1", …."""
     numbers = range(start, start + count)
     return [{"_id": f"r{n}", "_url": f"https://example.com/{n}.jpg", "n": n} for n in numbers]
+
+
+def catalog(row: Row, count: int) -> Path:
+    """Write a file of records and return its path."""
+    path = row.folder / "catalog.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records(count)))
+    return path
 
 
 def outcomes(report: Report) -> dict[str, int]:
@@ -77,6 +87,17 @@ class AlteringService(ScriptedService):
             return response
         self._alter(body)
         return Response(response.status, response.headers, orjson.dumps(body))
+
+
+def sent(service: ScriptedService) -> Counter[str]:
+    """Return how often each record was sent to be inserted, by its id."""
+    return Counter(record["_id"] for body in service.sent("insert") for record in body["records"])
+
+
+async def until_stored(service: ScriptedService, count: int) -> None:
+    """Wait until the service holds so many records."""
+    while len(service.stored) < count:
+        await asyncio.sleep(0)
 
 
 async def stored_in(emulator: Emulator) -> dict[str, dict[str, Any]]:

@@ -167,7 +167,6 @@ async def test_lost_answers_of_an_update(row: Row) -> None:
     assert [record["n"] for record in stored.values()] == [7] * 30
 
 
-@pytest.mark.xfail(reason="M1: the words are those of a delete")
 async def test_an_update_is_not_told_to_have_deleted(row: Row) -> None:
     """What an update does not find was not there."""
     await _with_lost_answers(row, "update", bulk.update)
@@ -179,10 +178,8 @@ async def test_lost_answers_of_a_delete(row: Row) -> None:
     """Gone is gone: by this run's lost attempt or before it, no answer tells, and this is said."""
     report, stored = await _with_lost_answers(row, "delete", bulk.delete)
     assert stored == {}
-    assert outcomes(report) == {"not_found": 40}
-    assert {result.reason for result in row.results} == {
-        "not found, perhaps deleted by its own earlier attempt"
-    }
+    assert outcomes(report) == {"deleted": 40}
+    assert {result.reason for result in row.results} == {"it is gone; an earlier answer was lost"}
 
 
 async def test_lost_answers_of_a_look_up(row: Row) -> None:

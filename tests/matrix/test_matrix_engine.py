@@ -34,6 +34,16 @@ def refused() -> ConnectError:
     return ConnectError("localhost:1: cannot connect (Connection refused)")
 
 
+async def resumed(row: Row, count: int = 200, stored: Any = ()) -> None:
+    """See that the same run, started again with a service that is well, brings in all the rest."""
+    service = ScriptedService()
+    service.stored.update(stored)
+    report = await insert(row, service, records(count))
+    assert outcomes(report) == {"inserted": count}
+    assert row.rejects.read_bytes() == b""
+    row.agree(service.stored)
+
+
 # --- away ---------------------------------------------------------------------------------------
 
 
@@ -51,7 +61,7 @@ async def test_total_outage(row: Row, fault: Fault, *, doubtful: bool) -> None:
     assert (report.stop, report.exit_code) == (Stop.OUTAGE, 5)
     assert (report.failed, report.not_attempted) == (failed, report.read - failed)
     assert 40 <= len(left) < 200
-    row.agree(service.stored)
+    await resumed(row)
 
 
 async def test_an_outage_that_ends(row: Row) -> None:
@@ -72,6 +82,7 @@ async def test_a_service_that_hangs(row: Row) -> None:
     assert report.stop is Stop.OUTAGE
     assert (report.failed, report.not_attempted) == (40, report.read - 40)
     row.agree(service.stored)
+    await resumed(row, 100)
 
 
 # --- refused ------------------------------------------------------------------------------------
@@ -103,6 +114,7 @@ async def test_unauthorized_mid_run(row: Row, code: int) -> None:
     }
     assert 50 <= report.inserted < 100
     row.agree(service.stored)
+    await resumed(row, 400, service.stored)
 
 
 class _Revoking(ScriptedService):
