@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 FOLDER = Path(__file__).with_name("results")
-_LIBRARIES = ("ximilar-async", "aiohttp", "orjson", "uvloop")
+_LIBRARIES = ("ximilar-async", "aiohttp", "orjson", "uvloop", "pybase64", "httpx", "requests")
 
 
 def circumstances() -> dict[str, Any]:
@@ -21,8 +22,9 @@ def circumstances() -> dict[str, Any]:
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "load": round(os.getloadavg()[1], 1),  # of five minutes: others compute here too
+        "date": datetime.now(tz=UTC).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _LIBRARIES},
+        "versions": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
 
 

@@ -1,0 +1,57 @@
+"""wrk, a load generator in C: what the machine can do at most, whatever the client."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import BATCH, HEADERS, body
+
+if TYPE_CHECKING:
+    from . import Load, Meter, Record
+
+SECONDS = 1
+
+_SCRIPT = """
+wrk.method = "POST"
+wrk.body = [[{body}]]
+{headers}
+done = function(summary)
+  io.write(string.format("took %d %d\\n", summary.requests, summary.duration))
+end
+"""
+
+
+def installed() -> bool:
+    """Tell whether wrk is here."""
+    return shutil.which("wrk") is not None
+
+
+def wrk(load: Load, _: Meter) -> Record:
+    """Send one and the same batch for a second; wrk does not look into the answers."""
+    content = json.dumps(body(load.records(1)[:BATCH]))
+    headers = "\n".join(f'wrk.headers["{name}"] = "{text}"' for name, text in HEADERS.items())
+    script = Path(load.folder, "post.lua")
+    script.write_text(_SCRIPT.format(body=content, headers=headers))
+    before = _cpu()
+    options = ["-t1", f"-c{load.workers}", f"-d{SECONDS}s", f"-s{script}"]
+    done = subprocess.run(
+        ["wrk", *options, f"{load.endpoint}/insert"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found = re.search(r"^took (\d+) (\d+)$", done.stdout, re.MULTILINE)
+    assert found is not None, done.stdout
+    return {"requests": int(found[1]), "seconds": int(found[2]) / 1e6, "cpu": _cpu() - before}
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

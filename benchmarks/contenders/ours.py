@@ -1,0 +1,134 @@
+"""This library, used in each of the ways that its users have."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from ximilar_async import Limits, Ximilar, bulk
+
+from . import COLLECTION, QUERY, TOKEN, K, batches, drive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ximilar_async import Collection
+
+    from . import Load, Meter, Record
+
+_UNBOUND = 1e6
+"""Requests a second: a limit that costs what a limit costs and never binds."""
+
+
+@asynccontextmanager
+async def _collection(load: Load, rate: float | None = None) -> AsyncIterator[Collection]:
+    limits = Limits(concurrency=load.workers, rate=rate)
+    async with Ximilar(TOKEN, base_url=load.url, limits=limits, ssl=load.bundle) as client:
+        yield client.collection(COLLECTION)
+
+
+def _bulk(load: Load, meter: Meter, options: bulk.Options, rate: float | None = None) -> None:
+    async def run() -> None:
+        async with _collection(load, rate) as collection:
+            await bulk.insert(collection, load.records(load.warm))
+            records = load.records(load.requests)
+            with meter:
+                report = await bulk.insert(collection, records, options=options)
+        assert report.inserted == len(records), report.summary()
+
+    uvloop.run(run())
+
+
+def bulk_insert(load: Load, meter: Meter) -> None:
+    """`bulk.insert` as it comes: retries, reconciliation and exact accounting are always on."""
+    _bulk(load, meter, bulk.Options())
+
+
+def bulk_journal(load: Load, meter: Meter) -> None:
+    """`bulk.insert` with a journal."""
+    _bulk(load, meter, bulk.Options(journal=Path(load.folder, "journal")))
+
+
+def bulk_all(load: Load, meter: Meter) -> None:
+    """`bulk.insert` with a rate limit that never binds, a journal and a rejects file."""
+    books = bulk.Options(
+        journal=Path(load.folder, "journal"), rejects=Path(load.folder, "rejects.jsonl")
+    )
+    _bulk(load, meter, books, _UNBOUND)
+
+
+def single_insert(load: Load, meter: Meter) -> None:
+    """`collection.insert`, a call a batch, from workers that share one iterator."""
+
+    async def run() -> None:
+        async with _collection(load) as collection:
+
+            async def call(records: list[Record]) -> None:
+                answer = await collection.insert(records)
+                assert len(answer.records) == len(records)
+
+            await drive(call, load, meter)
+
+    uvloop.run(run())
+
+
+def single_knn(load: Load, meter: Meter) -> None:
+    """`collection.visual_knn` with its typed answer."""
+
+    async def run() -> None:
+        async with _collection(load) as collection:
+
+            async def call(_: list[Record]) -> None:
+                answer = await collection.visual_knn(QUERY, k=K)
+                assert len(answer.matches) == K
+
+            await drive(call, load, meter)
+
+    uvloop.run(run())
+
+
+def gather(load: Load, meter: Meter) -> None:
+    """One `gather` of all calls; the client's limit holds them back."""
+
+    async def run() -> None:
+        async with _collection(load) as collection:
+            await asyncio.gather(*map(collection.insert, batches(load.records(load.warm))))
+            records = load.records(load.requests)
+            with meter:
+                answers = await asyncio.gather(*map(collection.insert, batches(records)))
+                assert sum(len(answer.records) for answer in answers) == len(records)
+
+    uvloop.run(run())
+
+
+def task_a_batch(load: Load, meter: Meter) -> None:
+    """A task for each batch, made when a semaphore lets it."""
+
+    async def run() -> None:
+        async with _collection(load) as collection:
+
+            async def send(records: list[Record]) -> None:
+                room = asyncio.Semaphore(load.workers)
+
+                async def one(batch: list[Record]) -> None:
+                    try:
+                        answer = await collection.insert(batch)
+                        assert len(answer.records) == len(batch)
+                    finally:
+                        room.release()
+
+                async with asyncio.TaskGroup() as group:
+                    for batch in batches(records):
+                        await room.acquire()
+                        group.create_task(one(batch))
+
+            await send(load.records(load.warm))
+            records = load.records(load.requests)
+            with meter:
+                await send(records)
+
+    uvloop.run(run())
