@@ -276,22 +276,27 @@ async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
 
 
 def _read(call: _Call[A], response: Response) -> A:
-    """Read the response; what an error quotes from it never holds the token."""
+    """Read the response; neither an answer nor an error holds the token that it quotes."""
+    token = Secret(call.request.headers["authorization"].removeprefix("Token "))
+    if len(token) >= _SURELY_SECRET and token.encode() in response.body:
+        response = _redacted(token, response)
     try:
         return parse_response(call.endpoint, response, call.target)
     except XimilarError:
-        redacted = _redacted(call.request, response)
-        if redacted is None:
-            raise
+        redacted = _redacted(token, response)
     return parse_response(call.endpoint, redacted, call.target)
 
 
-def _redacted(request: Request, response: Response) -> Response | None:
-    """Return the response without the request's token, or None if it does not quote it."""
-    quoted = _quoted(Secret(request.headers["authorization"].removeprefix("Token ")))
-    if not quoted.search(response.body):
-        return None
-    return evolve(response, body=quoted.sub(b"***", response.body))
+def _redacted(token: Secret, response: Response) -> Response:
+    """Return the response without the token, wherever it stands in it."""
+    quoted = _quoted(token)
+    headers = {
+        name.lower(): quoted.sub(b"***", value.encode("utf-8", "surrogateescape")).decode(
+            "utf-8", "surrogateescape"
+        )
+        for name, value in response.headers.items()
+    }
+    return evolve(response, headers=headers, body=quoted.sub(b"***", response.body))
 
 
 def _quoted(token: Secret) -> re.Pattern[bytes]:

@@ -238,7 +238,7 @@ async def test_a_storm_of_503_is_ridden_out_with_few_requests() -> None:
         return answer(503, "overloaded", http=503) if bad else None
 
     service = ScriptedService(script)
-    options = bulk.Options(retry=Retry(attempts=8, base=0.001, cap=0.01))
+    options = bulk.Options(retry=Retry(attempts=12, base=0.001, cap=0.01))
     report = await bulk.insert(collection_of(service), records(3000), options=options)
     check(report, 3000, inserted=3000)
     assert report.requests <= 1.5 * 300

@@ -216,7 +216,7 @@ async def test_look_ups_wait_for_the_end_of_an_outage() -> None:
     def script(method: str, _: dict[str, Any]) -> Fault | None:
         if method == "insert":
             return lost() if len(service.sent("insert")) == 1 else None
-        away = method == "get" and len(service.sent("get")) <= 12
+        away = len(service.sent("get")) + len(service.sent("ping")) <= 12
         return answer(503, "down", http=503) if away else None
 
     service = ScriptedService(script, apply_first=True)

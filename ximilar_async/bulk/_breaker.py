@@ -51,6 +51,11 @@ class Breaker:
         self._delay = self.first
 
     @property
+    def probes_failed(self) -> bool:
+        """Tell whether it is open and a probe has failed since it opened."""
+        return self.is_open and self._delay > self.first
+
+    @property
     def is_open(self) -> bool:
         """Tell whether only probes pass."""
         return self.opened_at is not None

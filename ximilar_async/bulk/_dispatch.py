@@ -193,12 +193,23 @@ class Dispatcher:
         try:
             while not self.ending.halted:
                 wait = breaker.wait(self.health.clock())
-                if wait == 0:
+                if wait == 0 and await self._may_probe():
                     return True
                 await asyncio.sleep(_QUIET if wait is None else min(wait, _QUIET))
         finally:
             timing.parked(-1)
         return False
+
+    async def _may_probe(self) -> bool:
+        """Tell whether a batch may be the probe of an outage.
+
+        Where few records are left, a second batch that fails would not tell an outage from a bad
+        batch, but would put more records in doubt: a sign of life has to come first.
+        """
+        poison = self.sender.poison
+        if self.health.breaker.probes_failed and poison.few_are_left:
+            return await poison.is_service_there()
+        return True
 
     # --- after a stop ---------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -10,7 +11,7 @@ from attrs import define, evolve, field
 
 from ximilar_async._endpoints import GET
 from ximilar_async._retry import FailureClass, Trace, classify, waits
-from ximilar_async.errors import NotFoundError, XimilarError
+from ximilar_async.errors import NotFoundError, TimedOutError, XimilarError
 
 from ._item import LookUp
 from ._outcomes import Outcome
@@ -117,7 +118,11 @@ class Doubts:
         collection = self.collection if last else self._once
         fields = {"records": [{"_id": item.id} for item in work.items], "fields_to_return": ["*"]}
         try:
-            answer = await collection.call(GET, fields, trace=trace)
+            async with asyncio.timeout(self.retry.deadline):
+                answer = await collection.call(GET, fields, trace=trace)
+        except TimeoutError:
+            self._refused(work, TimedOutError("no answer in time"), last=last)
+            return
         except XimilarError as error:
             self._refused(work, error, last=last)
             return
@@ -160,15 +165,12 @@ class Doubts:
             self._again(work, error, failure)
 
     def _again(self, work: LookUp, error: XimilarError, failure: FailureClass) -> None:
-        now, breaker = self.health.clock(), self.health.breaker
-        patient = breaker.is_open or failure in FREE
-        self.health.failed += 1
-        self.health.last_failure = str(error)
-        if failure is FailureClass.THROTTLED:
-            breaker.succeeded(now)
-        else:
-            breaker.failed(now)
+        now = self.health.clock()
+        patient = self.health.breaker.is_open or failure in FREE
+        self.health.failure(error)
         attempts = work.attempts + (not patient)
+        if (error.retry_after or 0.0) > self.retry.longest_hint:
+            self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         if attempts >= self.retry.attempts:
             self._unconfirmed(work, error, final=True)
             return

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from ximilar_async._retry import FailureClass, classify
+
 from ._breaker import Breaker
 from ._timing import Timing
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from ximilar_async._config import Retry
     from ximilar_async._retry import Trace
+    from ximilar_async.errors import XimilarError
 
 
 @define(eq=False)
@@ -78,6 +81,22 @@ class Health:
         self.answered += 1
         self.accepted += accepted
         self.breaker.succeeded(self.clock())
+
+    def failure(self, error: XimilarError, *, counts: bool = True) -> bool:
+        """Note that the service did not answer, and tell whether this opened the breaker.
+
+        Args:
+            error: What the request met.
+            counts: Whether it may mean an outage.
+        """
+        self.failed += 1
+        self.last_failure = str(error)
+        now, open_before = self.clock(), self.breaker.is_open
+        if classify(error) is FailureClass.THROTTLED:
+            self.breaker.succeeded(now)  # it says that it is there
+        elif counts or open_before:
+            self.breaker.failed(now)
+        return self.breaker.is_open and not open_before
 
     @property
     def failure_rate(self) -> float:

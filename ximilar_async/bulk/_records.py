@@ -119,6 +119,9 @@ def update(collection: Collection, records: Records, *, options: Options | None 
 def delete(collection: Collection, ids: Ids, *, options: Options | None = None) -> Job:
     """Delete any number of records by their ids and account for each of them.
 
+    After a lost answer a record that is gone counts as deleted: nobody can tell any more whether it
+    was there; the result's reason says so.
+
     Args:
         collection: Where.
         ids: Ids, or records with an `_id` (nothing else of them is sent); as for `insert`.

@@ -24,6 +24,7 @@ from attrs import define, field, frozen
 from ximilar_async._encoding import encode_body
 from ximilar_async.errors import JournalError, RecordError
 
+from ._journal.files import append
 from ._outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -321,12 +322,10 @@ class RejectsFile:
     def _append(self, line: bytes) -> None:
         data = b"\n" + line if self._torn else line
         try:
-            count = os.write(self._fd, data)
+            append(self._fd, data)
         except OSError as error:
-            raise self._unwritten(str(error.strerror)) from None
-        self._torn = count < len(data)
-        if self._torn:
-            raise self._unwritten(f"only {count} of {len(data)} bytes fit")
+            raise self._unwritten(str(error.strerror or error)) from None
+        self._torn = False
         self.written += 1
 
     def _unwritten(self, words: str) -> JournalError:

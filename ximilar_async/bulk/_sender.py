@@ -11,6 +11,7 @@ from ximilar_async._models import Answer
 from ximilar_async._retry import FailureClass, Trace, classify, waits
 from ximilar_async.errors import (
     AnswerError,
+    AnswerTooLargeError,
     ApiError,
     CapacityError,
     DisconnectedError,
@@ -69,7 +70,8 @@ class Sender:
     on_stop: Callable[[Stop, str], None]
     _once: Collection = field(init=False)
     _endpoint: Endpoint[Any] = field(init=False)
-    _poison: PoisonGuard = field(init=False)
+    poison: PoisonGuard = field(init=False)
+    """Tells a batch that breaks its request from an outage."""
     _refused_alone: int = field(default=0, init=False)
     _calls: dict[asyncio.Task[Any], Trace] = field(factory=dict, init=False)
     _withdrawn: set[asyncio.Task[Any]] = field(factory=set, init=False)
@@ -80,7 +82,7 @@ class Sender:
             # Reconciling reads the decoded answer; building typed records would cost 8 µs more.
             self._endpoint = evolve(self._endpoint, answer=Answer)
         self._once = self.collection.with_options(retry=evolve(self.retry, attempts=1))
-        self._poison = PoisonGuard(self._once, self.ledger, self.health)
+        self.poison = PoisonGuard(self._once, self.ledger, self.health)
 
     async def attempt(self, batch: Batch) -> None:
         """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
@@ -198,8 +200,17 @@ class Sender:
         elif failure in FATAL:
             self.on_stop(FATAL[failure], str(error))
             self._give_up(batch.items, error, Outcome.NOT_ATTEMPTED)
+        elif isinstance(error, AnswerTooLargeError):
+            self._too_large(batch, error)
         else:
             await self._unanswered(batch, error)
+
+    def _too_large(self, batch: Batch, error: XimilarError) -> None:
+        """Ask for less at once: the same answer would be as large again."""
+        self.health.answer(accepted=False)
+        for item in batch.items:
+            item.doubtful = item.doubtful or self.operation.endpoint.writes
+        self._isolate(batch, error)
 
     def _is_about_records(self, error: NotFoundError) -> bool:
         endpoint = self.operation.endpoint
@@ -247,7 +258,9 @@ class Sender:
         for item in batch.items:
             self._note_failure(item, error, now)
             item.attempts += not free
-        self._note_unanswered(batch, error, failure, now)
+        # A record that breaks its request is no outage; in one, it may have been the probe.
+        if self.health.failure(error, counts=not batch.isolated):
+            self.withdraw()
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         # A batch that is being bisected is given up record by record, never as a whole.
@@ -257,22 +270,6 @@ class Sender:
         self._give_up(over, error, Outcome.FAILED)
         if rest:
             await self._again(evolve(batch, items=rest), error, failure)
-
-    def _note_unanswered(
-        self, batch: Batch, error: XimilarError, failure: FailureClass, now: float
-    ) -> None:
-        """Tell the breaker, and call back what waits at the gate when that opens it."""
-        health, breaker = self.health, self.health.breaker
-        health.last_failure = str(error)
-        health.failed += 1
-        if failure is FailureClass.THROTTLED:
-            breaker.succeeded(now)
-        elif breaker.is_open or not batch.isolated:
-            # A record that breaks its request is no outage; in one, it may have been the probe.
-            closed_before = not breaker.is_open
-            breaker.failed(now)
-            if closed_before and breaker.is_open:
-                self.withdraw()
 
     def _note_failure(self, item: Item, error: XimilarError, now: float) -> None:
         item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)
@@ -296,7 +293,7 @@ class Sender:
         throttled = failure is FailureClass.THROTTLED
         wait = series.after(error.retry_after, throttled=throttled)
         poison = failure is FailureClass.DOUBTFUL and (
-            batch.isolated or await self._poison.suspects(first)
+            batch.isolated or await self.poison.suspects(first)
         )
         parts = batch.halves() if poison and len(batch.items) > 1 else (batch,)
         for part in parts:

@@ -9,6 +9,7 @@ from ximilar_async._retry import FailureClass, classify
 from ximilar_async.bulk import ExitCode
 from ximilar_async.errors import (
     AccountingError,
+    AnswerTooLargeError,
     AuthError,
     BulkAborted,
     ConfigError,
@@ -91,6 +92,8 @@ def exit_code(error: Exception) -> int:
         return int(error.report.exit_code)
     if isinstance(error, AccountingError):
         return ExitCode.ACCOUNTING
+    if isinstance(error, AnswerTooLargeError):
+        return ExitCode.USAGE  # the service is there; less has to be asked of it
     if isinstance(error, XimilarError):
         return _EXIT_CODES[classify(error)]
     return ExitCode.USAGE
