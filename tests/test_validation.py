@@ -106,7 +106,9 @@ def test_a_bulk_runs_options_are_told_in_the_same_words(values: dict[str, Any], 
         bulk.Options(**values)
 
 
-@pytest.mark.parametrize("kind", [Limits, Retry, Timeout, ImageOptions])
+@pytest.mark.parametrize(
+    "kind", [Limits, Retry, Timeout, ImageOptions, bulk.Options, bulk.Report, bulk.Result]
+)
 def test_help_explains_every_setting(kind: Any) -> None:
     """`help()` shows no text below a field, so each is explained in its class's own."""
     told = kind.__doc__ or ""

@@ -84,6 +84,53 @@ def _path(value: str | PathLike[str] | None) -> Path | None:
 class Options:
     """How a bulk run is cut up and sent; unknown names are refused.
 
+    Args:
+        workers: Batches under way at once; None for as many as the client has slots.
+        batch_size: Most records in one request.
+        max_batch_bytes: Most bytes of JSON in one request; a single record above it is
+            rejected.
+        max_pending_bytes: Most bytes of JSON that wait or are under way; reading pauses above
+            it.
+        flush_after: Seconds after which records of a slow source are sent although their batch
+            is not full.
+        retry: When a batch that failed is sent again; `deadline` also bounds the wait in an
+            outage.
+        deadline: Seconds that the whole run may take; then it ends as by `stop()`. None for no
+            bound.
+        error_budget: The run stops when more records are rejected or failed: a whole number of
+            them, or a share as a float (0.05), judged from 100 records on. None bears any
+            number.
+        journal: File that makes the run resumable: run the same again with it, and it goes on.
+        durability: "relaxed" survives a killed process; "strict" a power failure, at a sync a
+            batch.
+        rejects: File that rejected and failed records are appended to, for `bulk.replay`.
+        attribution: How a record is told to be this run's after a lost answer: by its fields,
+            or by a mark.
+        marker: Field that holds the mark with attribution="exact".
+        near_dup_order: Which records of a near-duplicate insert may be under way at once.
+            Requests under way at once cannot see each other, so two near-duplicates of the same
+            input may both be stored. "any" risks that for speed. "grouped" sends records of one
+            group (see `near_dup_group`) one after the other, in the input's order, and groups
+            side by side. "strict" sends each request when all before it are decided: the result
+            is that of one sender.
+        near_dup_group: Field that names a record's group, such as the product; None for the
+            image itself, so that the same address or content is never under way twice.
+        remember_ids: Whether an insert does not send an `_id` again that the same input has
+            brought in already: it is `already_present`, with the reason "input_duplicate".
+            Costs up to 32 MiB, then a temporary file, and 3 µs a record. Else the service
+            decides, which costs a request.
+        fields: Fields of the records that are sent; `_id` and the image always are. None for
+            all.
+        images: How `_file` and `_image` are checked and shrunk; None for the collection's own
+            way.
+        files_root: Folder that `_file` must not leave; None for the collection's, else the
+            source's own.
+        on_result: Called for every record as it is decided, on the event loop.
+        progress: Called a few times a second with the state so far, and at the end.
+        dry_run: Read, check and prepare everything; send nothing, and leave journal and rejects
+            alone.
+        max_records: Read no more than this many records.
+
     Raises:
         ConfigError: a value is out of range.
 
@@ -93,61 +140,28 @@ class Options:
     """
 
     workers: int | None = field(default=None, validator=optional(whole(least=1)))
-    """Batches under way at once; None for as many as the client has slots."""
     batch_size: int = field(default=MAX_RECORDS, validator=whole(least=1, most=MAX_RECORDS))
-    """Most records in one request."""
     max_batch_bytes: int = field(default=8 * 2**20, validator=whole(least=1))
-    """Most bytes of JSON in one request; a single record above it is rejected."""
     max_pending_bytes: int = field(default=64 * 2**20, validator=whole(least=1))
-    """Most bytes of JSON that wait or are under way; reading pauses above it."""
     flush_after: float = field(default=1.0, validator=_SECONDS)
-    """Seconds after which records of a slow source are sent although their batch is not full."""
     retry: Retry = field(
         factory=lambda: Retry(attempts=8, deadline=900.0, longest_hint=600.0),
         validator=instance_of(Retry),
     )
-    """When a batch that failed is sent again; `deadline` also bounds the wait in an outage."""
     deadline: float | None = field(default=None, validator=optional(_SECONDS))
-    """Seconds that the whole run may take; then it ends as by `stop()`. None for no bound."""
     error_budget: int | float | None = field(default=None, validator=_budget)
-    """The run stops when more records are rejected or failed: a whole number of them, or a share
-    as a float (0.05), judged from 100 records on. None bears any number."""
     journal: Path | None = field(default=None, converter=_path)
-    """File that makes the run resumable: run the same again with it, and it goes on."""
     durability: Durability = field(default=_RELAXED, validator=one_of("relaxed", "strict"))
-    """"relaxed" survives a killed process; "strict" a power failure, at a sync a batch."""
     rejects: Path | None = field(default=None, converter=_path)
-    """File that rejected and failed records are appended to, for `bulk.replay`."""
     attribution: Attribution = field(default=_COMPARE, validator=one_of("compare", "exact"))
-    """How a record is told to be this run's after a lost answer: by its fields, or by a mark."""
     marker: str = "ximilar_async_run"
-    """Field that holds the mark with attribution="exact"."""
     near_dup_order: NearDupOrder = field(default=_ANY, validator=one_of("strict", "grouped", "any"))
-    """Which records of a near-duplicate insert may be under way at once.
-
-    Requests under way at once cannot see each other, so two near-duplicates of the same input may
-    both be stored. "any" risks that for speed. "grouped" sends records of one group (see
-    `near_dup_group`) one after the other, in the input's order, and groups side by side. "strict"
-    sends each request when all before it are decided: the result is that of one sender.
-    """
     near_dup_group: str | None = None
-    """Field that names a record's group, such as the product; None for the image itself, so that
-    the same address or content is never under way twice."""
     remember_ids: bool = False
-    """Whether an insert does not send an `_id` again that the same input has brought in already: it
-    is `already_present`, with the reason "input_duplicate". Costs up to 32 MiB, then a temporary
-    file, and 3 µs a record. Else the service decides, which costs a request."""
     fields: tuple[str, ...] | None = field(default=None, converter=_names, validator=_field_names)
-    """Fields of the records that are sent; `_id` and the image always are. None for all."""
     images: ImageOptions | None = None
-    """How `_file` and `_image` are checked and shrunk; None for the collection's own way."""
     files_root: Path | None = field(default=None, converter=_path)
-    """Folder that `_file` must not leave; None for the collection's, else the source's own."""
     on_result: Callable[[Result], object] | None = field(default=None, validator=_plain_call)
-    """Called for every record as it is decided, on the event loop."""
     progress: Callable[[Report], object] | None = field(default=None, validator=_plain_call)
-    """Called a few times a second with the state so far, and at the end."""
     dry_run: bool = False
-    """Read, check and prepare everything; send nothing, and leave journal and rejects alone."""
     max_records: int | None = field(default=None, validator=optional(whole(least=0)))
-    """Read no more than this many records."""

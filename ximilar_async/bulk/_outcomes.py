@@ -50,23 +50,26 @@ TROUBLE = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.NOT_ATTEMPTED})
 
 @frozen
 class Result:
-    """What became of one record."""
+    """What became of one record.
+
+    Args:
+        seq: Its number in the source, from 1.
+        where: Its place in the source, for people: "line 7", "record 12", a file's name.
+        id: Its `_id`, where it had a usable one.
+        outcome: What became of it.
+        reason: Why, in words; empty where there is nothing to say.
+        code: The code that the service gave for this record or its request.
+        near_duplicates: The stored records that it is too like, with their distances.
+        record: The record as it was read.
+        answer: What the service returned for it, such as a fetched record.
+    """
 
     seq: int
-    """Its number in the source, from 1."""
     where: str
-    """Its place in the source, for people: "line 7", "record 12", a file's name."""
     id: str | None
-    """Its `_id`, where it had a usable one."""
     outcome: Outcome
-    """What became of it."""
     reason: str = ""
-    """Why, in words; empty where there is nothing to say."""
     code: int | None = None
-    """The code that the service gave for this record or its request."""
     near_duplicates: tuple[Match, ...] = ()
-    """The stored records that it is too like, with their distances."""
     record: Any = field(default=None, repr=False, eq=False)
-    """The record as it was read."""
     answer: Any = field(default=None, repr=False, eq=False)
-    """What the service returned for it, such as a fetched record."""

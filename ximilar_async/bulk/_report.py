@@ -72,48 +72,51 @@ class Report:
     """What a bulk run did: a count for every outcome, summing to the records read.
 
     While the run goes on, `pending` records are read and not yet decided; at its end none is.
+
+    Args:
+        operation: What was done: "insert", "near_dups_insert".
+        read: Records that were read from the source, lines that hold no record included.
+        counts: How many records ended in each outcome.
+        resumed: How many of them earlier runs of the same journal decided.
+        requests: Requests that were sent, repetitions and look-ups included.
+        retries: Requests that repeated an earlier one.
+        elapsed: Seconds from start to end.
+        latency: Seconds from sending a request to its answer: "p50", "p90", "p99" (right to 2
+            %), "max".
+        bottleneck: Which share of the waiting was for what: "source", "images", "rate", "gate",
+            "network". "gate" is for a free slot, for the end of a pause that the service asked
+            for, or of an outage; shares sum to 1, and there are none while nobody has waited.
+        held: Seconds that nothing was sent because the service asked for a pause (Retry-After,
+            429).
+        outage_seconds: Seconds that only probes were sent because the service did not answer.
+        anomalies: What answers said that they should not: unknown ids, ids twice, wrong counts.
+        samples: A few results of each outcome that is not the wanted one.
+        outage: While the service does not answer: since when, and what it said last; else
+            empty.
+        paused: While the service wants a pause: for how long; else empty.
+        stop: Why the run ended before its source, if it did.
+        stop_reason: The same in words.
+        dry_run: Whether nothing was to be sent.
     """
 
     operation: str
-    """What was done: "insert", "near_dups_insert"."""
     read: int
-    """Records that were read from the source, lines that hold no record included."""
     counts: Mapping[Outcome, int]
-    """How many records ended in each outcome."""
     resumed: int = 0
-    """How many of them earlier runs of the same journal decided."""
     requests: int = 0
-    """Requests that were sent, repetitions and look-ups included."""
     retries: int = 0
-    """Requests that repeated an earlier one."""
     elapsed: float = 0.0
-    """Seconds from start to end."""
     latency: Mapping[str, float] = field(factory=dict)
-    """Seconds from sending a request to its answer: "p50", "p90", "p99" (right to 2 %), "max"."""
     bottleneck: Mapping[str, float] = field(factory=dict)
-    """Which share of the waiting was for what: "source", "images", "rate", "gate", "network".
-
-    "gate" is for a free slot, for the end of a pause that the service asked for, or of an outage;
-    shares sum to 1, and there are none while nobody has waited.
-    """
     held: float = 0.0
-    """Seconds that nothing was sent because the service asked for a pause (Retry-After, 429)."""
     outage_seconds: float = 0.0
-    """Seconds that only probes were sent because the service did not answer."""
     anomalies: Mapping[str, int] = field(factory=dict)
-    """What answers said that they should not: unknown ids, ids twice, wrong counts."""
     samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
-    """A few results of each outcome that is not the wanted one."""
     outage: str = ""
-    """While the service does not answer: since when, and what it said last; else empty."""
     paused: str = ""
-    """While the service wants a pause: for how long; else empty."""
     stop: Stop | None = None
-    """Why the run ended before its source, if it did."""
     stop_reason: str = ""
-    """The same in words."""
     dry_run: bool = False
-    """Whether nothing was to be sent."""
 
     @property
     def pending(self) -> int:
