@@ -6,6 +6,7 @@ As in `test_matrix_engine`, each row asserts exact outcomes and that they agree 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from ximilar_async.bulk import Outcome, Stop
 from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from matrix_row import Row
 
@@ -298,3 +299,52 @@ async def test_a_consumer_that_raises(row: Row) -> None:
     }
     row.agree(service.stored)
     assert outcomes(await insert(row, service, catalog(row, 200))) == {"inserted": 200}
+
+
+@pytest.mark.xfail(reason="M14: the run hangs until the results are fetched")
+@pytest.mark.parametrize("end", ["stop", "deadline", "401"])
+async def test_a_run_that_ends_while_results_wait(row: Row, end: str) -> None:
+    """A run that has to end does so, whether or not somebody fetches its results."""
+    revoked = answer(401, "no", http=401) if end == "401" else None
+    service = ScriptedService(lambda _, __: revoked if len(service.stored) >= 30 else None)
+    options = row.options(deadline=0.3 if end == "deadline" else None)
+    async with row.client(transport=service) as client:
+        job = bulk.insert(client.collection("c"), records(500), options=options)
+        results = job.results(buffer=5)
+        await anext(results)
+        if end == "stop":
+            job.stop()
+        task = asyncio.create_task(row.run(job))
+        done, _ = await asyncio.wait({task}, timeout=3)
+        if not done:
+            await results.aclose()
+        report = await task
+        rest = [result async for result in results]
+    assert done, "the run waits for whoever fetches its results"
+    assert report.stop in (Stop.ASKED, Stop.DEADLINE, Stop.AUTH)
+    assert report.inserted == len(service.stored) < 500
+    assert len(rest) == report.read - 1
+    row.agree(service.stored)
+
+
+@pytest.mark.xfail(reason="M15: the burst before a pause stays in the source's thread")
+async def test_a_blocking_source_that_pauses(row: Row) -> None:
+    """What a blocking iterable gave is sent while it thinks about the next record."""
+    decided = threading.Event()
+    held = []
+
+    def source() -> Iterator[dict[str, Any]]:
+        yield from records(25)
+        held.append(not decided.wait(2))
+        yield from records(1, start=25)
+
+    def on_result(result: Result) -> None:
+        row.results.append(result)
+        if len(row.results) == 25:
+            decided.set()
+
+    service = ScriptedService()
+    report = await insert(row, service, source(), on_result=on_result)
+    assert outcomes(report) == {"inserted": 26}
+    assert held == [False]
+    row.agree(service.stored)
