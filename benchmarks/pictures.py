@@ -20,10 +20,11 @@ def draw(folder: Path, *, count: int = COUNT, size: tuple[int, int] = SIZE) -> N
     """Write images that differ and that compress about as photographs do.
 
     Args:
-        folder: Where to.
+        folder: Where to; it is made.
         count: How many.
         size: Width and height in pixels.
     """
+    folder.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     for number in range(count):
         grain = random.integers(0, 60, (size[1], size[0], 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""From the benchmark's JSON to its page: the table of targets, and a table for each case. Pure."""
+"""From the benchmark's JSON to its page: the targets, and a table for each case. Pure."""
 
 from __future__ import annotations
 
@@ -6,58 +6,71 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 import results
+import targets
+from figures import cpu, middle, ratios, rps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PAGE = """# Performance
 
-{machine}, load {load}; Python {python}; {versions}. {date}.
+{machine}, load {low} to {high} while it ran; Python {python}; {versions}; {vendor}. {date},
+{minutes} minutes.
+
+## Targets
+
+{targets}
+
+## Cases
 
 {cases}
-Made by `benchmarks/compare.py` from {rounds} slices of each client; medians.
+Made by `benchmarks/compare.py`: clients take turns in processes of their own; medians of all turns,
+ratios turn by turn. A request has 10 records. CPU is the client's, with all its threads; the sink
+runs in another process.
 """
 
 
-def ratios(case: Mapping[str, Any], name: str, what: str, base: str | None = None) -> list[float]:
-    """Return a client's figure over the base's, for each round.
-
-    Args:
-        case: A case of the JSON.
-        name: The client.
-        what: The figure, such as "rps" or "cpu_us".
-        base: Whom to compare with; None for the case's base.
-    """
-    of = case["clients"]
-    pairs = zip(of[name]["slices"], of[base or case["base"]]["slices"], strict=True)
-    return [one[what] / other[what] for one, other in pairs]
-
-
-def middle(case: Mapping[str, Any], name: str, what: str) -> float:
-    """Return the median of a client's figure."""
-    return statistics.median(made[what] for made in case["clients"][name]["slices"])
-
-
 def case_table(data: Mapping[str, Any], case: Mapping[str, Any]) -> str:
-    """Return a case's clients as a Markdown table, the quickest first."""
-    head = ["", "µs of CPU a request", "requests/s", "÷ the first: requests/s", "CPU"]
-    order = sorted(case["clients"], key=lambda name: middle(case, name, "cpu_us"))
-    base = case["base"] if case["base"] in case["clients"] else order[0]
+    """Return a case's clients as a Markdown table, the cheapest first."""
+    base, shown = case["base"], case["shown"]
+    head = ["", "µs of CPU a request", "requests/s"]
+    if base:
+        head += ["requests/s ÷ " + ("vendor's" if base == "vendor" else "bare"), "CPU ÷ it"]
+    lines = []
+    for name in sorted(case["turns"], key=lambda name: middle(case, name, cpu)):
+        line = [data["titles"][name], f"{middle(case, name, cpu):,.0f}"]
+        line.append(f"{middle(case, name, rps):,.0f}")
+        if base:
+            line += [f"{statistics.median(ratios(case, name, base, of)):.2f}" for of in (rps, cpu)]
+        line += [f"{middle(case, name, lambda turn, of=of: turn[of]):.1f}" for of in shown]
+        lines.append(line)
+    return f"### {case['title']}\n\n{results.table([*head, *shown.values()], lines)}"
+
+
+def target_table(data: Mapping[str, Any]) -> str:
+    """Return the targets with what was measured."""
+    head = ["what", "target", "stretch", "measured", "quartiles", "met"]
     lines = [
         [
-            data["titles"][name],
-            f"{middle(case, name, 'cpu_us'):,.0f}",
-            f"{middle(case, name, 'rps'):,.0f}",
-            f"{statistics.median(ratios(case, name, 'rps', base)):.2f}",
-            f"{statistics.median(ratios(case, name, 'cpu_us', base)):.2f}",
+            row["what"],
+            row["target"],
+            row["stretch"],
+            f"**{row['measured']:.{row['digits']}f}**",
+            " to ".join(f"{value:.{row['digits']}f}" for value in row["quartiles"]),
+            {"stretch": "yes, stretch too", "target": "yes", "missed": "**no**"}[row["met"]],
         ]
-        for name in order
+        for row in targets.rows(data["cases"])
     ]
-    return f"### {case['title']}\n\n{results.table(head, lines)}"
+    return results.table(head, lines)
 
 
 def page(data: Mapping[str, Any]) -> str:
     """Return the whole page."""
-    versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
-    cases = "\n".join(case_table(data, case) for case in data["cases"].values())
-    return PAGE.format(**{**data, "versions": versions, "cases": cases})
+    words = {
+        "versions": ", ".join(f"{name} {version}" for name, version in data["versions"].items()),
+        "low": min(data["loads"]),
+        "high": max(data["loads"]),
+        "targets": target_table(data),
+        "cases": "\n".join(case_table(data, case) for case in data["cases"].values()),
+    }
+    return PAGE.format(**{**data, **words})

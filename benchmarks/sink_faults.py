@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+import time
+from collections import Counter, deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -59,6 +60,8 @@ class Behaviour:
     """Whether records are kept, so that repeated ids are refused and `get` gives them back."""
     count: bool = False
     """Whether to count ids that come again, without keeping their records."""
+    busiest: bool = False
+    """Whether to tell the most requests that came within a second since this was last asked."""
 
 
 class Service(Protocol):
@@ -71,6 +74,28 @@ class Service(Protocol):
     def statistics(self) -> dict[str, object]:
         """Return what was seen, as JSON values."""
         ...
+
+
+class Window:
+    """Counts the most requests that came within any second."""
+
+    def __init__(self) -> None:
+        self._came: deque[float] = deque()
+        self._most = 0
+
+    def add(self, now: float) -> None:
+        """Note that a request came, by a clock in seconds."""
+        came = self._came
+        came.append(now)
+        while came[0] <= now - 1.0:
+            came.popleft()
+        self._most = max(self._most, len(came))
+
+    def take(self) -> int:
+        """Return the most so far and begin anew."""
+        most, self._most = self._most, 0
+        self._came.clear()
+        return most
 
 
 class Shares:
@@ -89,10 +114,13 @@ class Shares:
         self._bad = sum(self._shares.values())
         self._requests = 0
         self._faults: Counter[Fault] = Counter()
+        self._window = Window() if behaviour.busiest else None
 
     def reply(self, method: bytes, body: bytes) -> Reply:
         """Treat a request."""
         self._requests += 1
+        if self._window is not None:
+            self._window.add(time.monotonic())
         if self._bad and self._random.random() < self._bad:
             return self._fail(method, body), self._delay()
         return self._answers(method, body), self._delay()
@@ -116,7 +144,8 @@ class Shares:
     def statistics(self) -> dict[str, object]:
         """Return what was seen, as JSON values."""
         faults = {fault.value: number for fault, number in self._faults.items()}
-        return {"requests": self._requests, "faults": faults, **self._answers.statistics()}
+        told = {"requests": self._requests, "faults": faults, **self._answers.statistics()}
+        return told if self._window is None else {**told, "busiest": self._window.take()}
 
 
 def throttled(seconds: float) -> bytes:

@@ -1,7 +1,7 @@
 """The clients that are compared: each sends the same batches to the same sink, in its own way.
 
-Every contender is a function that is given a `Load` and a `Meter`; `slices.py` runs one of them in
-a process of its own. This module and `vendor` are imported by the vendor's environment too, which
+Every contender is a function that is given a `Load` and a `Meter`; `turns.py` runs one of them in a
+process of its own. This module and `vendor` are imported by the vendor's environment too, which
 has neither attrs nor anything else of ours: they keep to the standard library.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import json
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,20 +44,22 @@ class Load:
     url: str
     """Address of the sink."""
     kind: str
-    """What records bring: "url", "bytes" or "files"."""
+    """What records bring: "url"; "bytes" or "files" of 50 kB; "large" files of 1 MB."""
     requests: int
-    """Requests that are measured."""
+    """Requests of one turn."""
+    turns: int
+    """How often it is this client's turn."""
     workers: int
     """Requests under way at once."""
     bundle: str | None
     """File of the authorities to trust, where the sink speaks TLS."""
     folder: str
-    """The contender's folder for this slice: nothing is in it but `images`."""
+    """A folder for this process: with `images` and `large`, and room for its files."""
 
     @property
     def warm(self) -> int:
         """Return how many requests are sent before: connections stand and code is warm then."""
-        return max(2 * self.workers, self.requests // 20)
+        return max(2 * self.workers, self.requests // 20) if self.kind != "large" else 1
 
     @property
     def endpoint(self) -> str:
@@ -74,8 +78,8 @@ class Load:
     def _images(self) -> list[Record]:
         if self.kind == "url":
             return [{"_url": f"https://shop.example/images/{n:08}.jpg"} for n in range(1000)]
-        files = sorted(Path(self.folder, "images").iterdir())
-        if self.kind == "files":
+        files = sorted(Path(self.folder, "large" if self.kind == "large" else "images").iterdir())
+        if self.kind != "bytes":
             return [{"_file": str(file)} for file in files]
         return [{"_image": file.read_bytes()} for file in files]
 
@@ -111,14 +115,37 @@ def check(answer: Record, count: int) -> None:
 
 
 class Meter:
-    """Measures the block: wall clock, and the CPU time of the process with all its threads."""
+    """Waits for each turn, measures it, and prints what it took, as a line of JSON.
+
+    Clients take turns of a fraction of a second; whose turn it is not waits for a line on stdin and
+    does nothing. CPU time is that of the process with all its threads.
+    """
 
     def __init__(self) -> None:
-        self.seconds = self.cpu = 0.0
+        self._figures: dict[str, object] = {}
+        self._seconds = self._cpu = 0.0
+
+    def starts(self, load: Load) -> Iterator[int]:
+        """Yield the number of each turn when it is there; the first time, everything is warm."""
+        print("{}", flush=True)
+        for turn in range(load.turns):
+            if not sys.stdin.readline():
+                return
+            yield turn
+
+    def turns(self, load: Load) -> Iterator[list[Record]]:
+        """Yield the records of each turn when it is there."""
+        for _ in self.starts(load):
+            yield load.records(load.requests)
+
+    def note(self, **figures: object) -> None:
+        """Add figures to the turn's."""
+        self._figures |= figures
 
     def __enter__(self) -> None:
         gc.collect()
-        self.seconds, self.cpu = -time.perf_counter(), -time.process_time()
+        self._figures.clear()
+        self._seconds, self._cpu = -time.perf_counter(), -time.process_time()
 
     def __exit__(
         self,
@@ -126,8 +153,11 @@ class Meter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.seconds += time.perf_counter()
-        self.cpu += time.process_time()
+        self._seconds += time.perf_counter()
+        self._cpu += time.process_time()
+        if error is None:
+            took = {"seconds": self._seconds, "cpu": self._cpu, **self._figures}
+            print(json.dumps(took), flush=True)
 
 
 async def drive(call: Call, load: Load, meter: Meter) -> None:
@@ -149,6 +179,6 @@ async def drive(call: Call, load: Load, meter: Meter) -> None:
         await asyncio.gather(*(worker() for _ in range(load.workers)))
 
     await send(load.records(load.warm))
-    records = load.records(load.requests)
-    with meter:
-        await send(records)
+    for records in meter.turns(load):
+        with meter:
+            await send(records)

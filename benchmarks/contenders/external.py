@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import BATCH, HEADERS, body
+from . import HEADERS, body
 
 if TYPE_CHECKING:
-    from . import Load, Meter, Record
+    from . import Load, Meter
 
 SECONDS = 1
 
@@ -32,24 +32,27 @@ def installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def wrk(load: Load, _: Meter) -> Record:
+def wrk(load: Load, meter: Meter) -> None:
     """Send one and the same batch for a second; wrk does not look into the answers."""
-    content = json.dumps(body(load.records(1)[:BATCH]))
+    content = json.dumps(body(load.records(1)))
     headers = "\n".join(f'wrk.headers["{name}"] = "{text}"' for name, text in HEADERS.items())
     script = Path(load.folder, "post.lua")
     script.write_text(_SCRIPT.format(body=content, headers=headers))
-    before = _cpu()
     options = ["-t1", f"-c{load.workers}", f"-d{SECONDS}s", f"-s{script}"]
-    done = subprocess.run(
-        ["wrk", *options, f"{load.endpoint}/insert"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    found = re.search(r"^took (\d+) (\d+)$", done.stdout, re.MULTILINE)
-    assert found is not None, done.stdout
-    return {"requests": int(found[1]), "seconds": int(found[2]) / 1e6, "cpu": _cpu() - before}
+    for _ in meter.starts(load):
+        with meter:
+            before = _cpu()
+            done = subprocess.run(
+                ["wrk", *options, f"{load.endpoint}/insert"],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            found = re.search(r"^took (\d+) (\d+)$", done.stdout, re.MULTILINE)
+            assert found is not None, done.stdout
+            seconds = int(found[2]) / 1e6
+            meter.note(requests=int(found[1]), seconds=seconds, cpu=_cpu() - before)
 
 
 def _cpu() -> float:

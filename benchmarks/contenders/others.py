@@ -44,14 +44,14 @@ def by_requests(load: Load, meter: Meter) -> None:
     def enter() -> None:
         local.session = requests.Session()
         local.session.headers.update(HEADERS)
-        local.session.verify = load.bundle or True
 
     def call(records: list[Record]) -> None:
         data = json.dumps(body([plainly(record) for record in records]))
-        check(local.session.post(url, data=data, timeout=90).json(), len(records))
+        response = local.session.post(url, data=data, timeout=90, verify=load.bundle or True)
+        check(response.json(), len(records))
 
     with ThreadPoolExecutor(load.workers, initializer=enter) as pool:
         list(pool.map(call, batches(load.records(load.warm))))
-        records = load.records(load.requests)
-        with meter:
-            list(pool.map(call, batches(records)))
+        for records in meter.turns(load):
+            with meter:
+                list(pool.map(call, batches(records)))

@@ -14,7 +14,7 @@ from ximilar_async import Limits, Ximilar, bulk
 from . import COLLECTION, QUERY, TOKEN, K, batches, drive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from ximilar_async import Collection
 
@@ -31,34 +31,48 @@ async def _collection(load: Load, rate: float | None = None) -> AsyncIterator[Co
         yield client.collection(COLLECTION)
 
 
-def _bulk(load: Load, meter: Meter, options: bulk.Options, rate: float | None = None) -> None:
+def _bulk(
+    load: Load, meter: Meter, options: Callable[[int], bulk.Options], rate: float | None = None
+) -> None:
+    """Run a bulk insert each turn.
+
+    Args:
+        load: What to send.
+        meter: Measures it.
+        options: Returns the options of a turn.
+        rate: The client's limit, in requests a second.
+    """
+
     async def run() -> None:
         async with _collection(load, rate) as collection:
             await bulk.insert(collection, load.records(load.warm))
-            records = load.records(load.requests)
-            with meter:
-                report = await bulk.insert(collection, records, options=options)
-        assert report.inserted == len(records), report.summary()
+            for turn, records in enumerate(meter.turns(load)):
+                with meter:
+                    report = await bulk.insert(collection, records, options=options(turn))
+                assert report.inserted == len(records), report.summary()
 
     uvloop.run(run())
 
 
 def bulk_insert(load: Load, meter: Meter) -> None:
     """`bulk.insert` as it comes: retries, reconciliation and exact accounting are always on."""
-    _bulk(load, meter, bulk.Options())
+    _bulk(load, meter, lambda _: bulk.Options())
 
 
 def bulk_journal(load: Load, meter: Meter) -> None:
     """`bulk.insert` with a journal."""
-    _bulk(load, meter, bulk.Options(journal=Path(load.folder, "journal")))
+    folder = Path(load.folder)
+    _bulk(load, meter, lambda turn: bulk.Options(journal=folder / f"journal-{turn}"))
 
 
 def bulk_all(load: Load, meter: Meter) -> None:
     """`bulk.insert` with a rate limit that never binds, a journal and a rejects file."""
-    books = bulk.Options(
-        journal=Path(load.folder, "journal"), rejects=Path(load.folder, "rejects.jsonl")
-    )
-    _bulk(load, meter, books, _UNBOUND)
+    folder = Path(load.folder)
+
+    def options(turn: int) -> bulk.Options:
+        return bulk.Options(journal=folder / f"journal-{turn}", rejects=folder / f"rejects-{turn}")
+
+    _bulk(load, meter, options, _UNBOUND)
 
 
 def single_insert(load: Load, meter: Meter) -> None:
@@ -97,9 +111,9 @@ def gather(load: Load, meter: Meter) -> None:
     async def run() -> None:
         async with _collection(load) as collection:
             await asyncio.gather(*map(collection.insert, batches(load.records(load.warm))))
-            records = load.records(load.requests)
-            with meter:
-                answers = await asyncio.gather(*map(collection.insert, batches(records)))
+            for records in meter.turns(load):
+                with meter:
+                    answers = await asyncio.gather(*map(collection.insert, batches(records)))
                 assert sum(len(answer.records) for answer in answers) == len(records)
 
     uvloop.run(run())
@@ -127,8 +141,8 @@ def task_a_batch(load: Load, meter: Meter) -> None:
                         group.create_task(one(batch))
 
             await send(load.records(load.warm))
-            records = load.records(load.requests)
-            with meter:
-                await send(records)
+            for records in meter.turns(load):
+                with meter:
+                    await send(records)
 
     uvloop.run(run())

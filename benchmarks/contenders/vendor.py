@@ -20,21 +20,24 @@ def insert(load: Load, meter: Meter) -> None:
     # Without a resource's name it does not ask the real service whether the token may use it.
     client = SimilarityPhotosClient(TOKEN, COLLECTION, f"{load.endpoint}/", resource_name="")
 
+    if load.kind == "bytes":
+        client.max_image_size = 0  # else it decodes what it is given and encodes it anew
+
     def encode_and_insert(records: list[Record]) -> Record:
         answer: Record = client.insert([plainly(record) for record in records])
         return answer
 
     method = encode_and_insert if load.kind == "bytes" else client.insert
 
-    def send(records: list[Record]) -> int:
+    def send(records: list[Record]) -> None:
         results = client.parallel_records_processing(
             records, method=method, max_workers=load.workers, batch_size=BATCH
         )
-        return sum(len(result["answer_records"]) for result in results)
+        sent = sum(len(result["answer_records"]) for result in results)
+        if sent != len(records):
+            raise SystemExit(f"the vendor's client sent {sent} of {len(records)} records")
 
     send(load.records(load.warm))
-    records = load.records(load.requests)
-    with meter:
-        sent = send(records)
-    if sent != len(records):
-        raise SystemExit(f"the vendor's client sent {sent} of {len(records)} records")
+    for records in meter.turns(load):
+        with meter:
+            send(records)

@@ -1,0 +1,41 @@
+"""Figures of a case of the benchmark's JSON: medians and ratios. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Turn: TypeAlias = "Mapping[str, Any]"
+
+BATCH = 10
+
+
+def rps(turn: Turn) -> float:
+    """Return the requests in a second."""
+    return float(turn["requests"] / turn["seconds"])
+
+
+def cpu(turn: Turn) -> float:
+    """Return the µs of CPU that a request took the client."""
+    return float(1e6 * turn["cpu"] / max(1, turn["requests"]))
+
+
+def every(case: Mapping[str, Any], name: str, what: Callable[[Turn], float]) -> list[float]:
+    """Return a figure of each of a client's turns."""
+    return [what(turn) for turn in case["turns"][name]]
+
+
+def middle(case: Mapping[str, Any], name: str, what: Callable[[Turn], float]) -> float:
+    """Return the median of a figure over a client's turns."""
+    return statistics.median(every(case, name, what))
+
+
+def ratios(
+    case: Mapping[str, Any], name: str, base: str, what: Callable[[Turn], float]
+) -> list[float]:
+    """Return a client's figure over another's, turn by turn: they had theirs after each other."""
+    pairs = zip(every(case, name, what), every(case, base, what), strict=True)
+    return [one / other for one, other in pairs]

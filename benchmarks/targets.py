@@ -1,0 +1,221 @@
+"""The targets of issue 4, and what the benchmark's JSON says of them. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from attrs import frozen
+from figures import cpu, every, ratios, rps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Cases: TypeAlias = "Mapping[str, Any]"
+
+
+@frozen(kw_only=True)
+class Target:
+    """One row: a figure and what it is to be."""
+
+    what: str
+    cases: tuple[str, ...]
+    """Cases that it needs."""
+    figures: Callable[[Cases], list[float]]
+    """Returns a figure for each turn; their median counts."""
+    least: float | None = None
+    most: float | None = None
+    stretch: float | None = None
+    unit: str = ""
+    digits: int = 2
+
+    def row(self, cases: Cases) -> dict[str, Any]:
+        """Return what tables and charts show of it."""
+        values = self.figures(cases)
+        measured = statistics.median(values)
+        low, _, high = statistics.quantiles(values, n=4) if len(values) > 1 else (measured,) * 3
+        return {
+            "what": self.what,
+            "target": self._words(self.least if self.most is None else self.most),
+            "stretch": "" if self.stretch is None else self._words(self.stretch),
+            "measured": measured,
+            "quartiles": (low, high),
+            "digits": self.digits,
+            "met": self._verdict(measured),
+        }
+
+    def _words(self, bound: float | None) -> str:
+        return f"{'≥' if self.most is None else '≤'} {bound:g}{self.unit}"
+
+    def _good(self, value: float, bound: float | None) -> bool:
+        if bound is None:
+            return False
+        return value >= bound if self.most is None else value <= bound
+
+    def _verdict(self, value: float) -> str:
+        if self._good(value, self.stretch):
+            return "stretch"
+        return "target" if self._good(value, self.least or self.most) else "missed"
+
+
+def _over(case: str, name: str, base: str) -> Callable[[Cases], list[float]]:
+    return lambda cases: ratios(cases[case], name, base, rps)
+
+
+def _cheaper(case: str) -> Callable[[Cases], list[float]]:
+    """By how much a record is cheaper than by the vendor's client."""
+    return lambda cases: ratios(cases[case], "vendor", "bulk", cpu)
+
+
+def _efficiency(case: str) -> Callable[[Cases], list[float]]:
+    """Requests a second over those that workers and latency leave room for."""
+
+    def figures(cases: Cases) -> list[float]:
+        told = cases[case]
+        most = told["workers"] / told["sink"]["latency"]
+        return [value / most for value in every(told, "bulk", rps)]
+
+    return figures
+
+
+def _noted(case: str, name: str, what: str) -> Callable[[Cases], list[float]]:
+    return lambda cases: every(cases[case], name, lambda turn: turn[what])
+
+
+def _growth(case: str, small: str) -> Callable[[Cases], list[float]]:
+    """CPU a record of many records over that of few."""
+
+    def figures(cases: Cases) -> list[float]:
+        few = statistics.median(every(cases[small], "many", cpu))
+        return [value / few for value in every(cases[case], "many", cpu)]
+
+    return figures
+
+
+TARGETS: Final = (
+    Target(
+        what="`bulk.insert` ÷ bare aiohttp loop, requests/s, small records",
+        cases=("small",),
+        figures=_over("small", "bulk", "bare"),
+        least=0.90,
+        stretch=0.95,
+    ),
+    Target(
+        what="the same with rate limit, retry, journal, rejects file",
+        cases=("small",),
+        figures=_over("small", "all", "bare"),
+        least=0.80,
+        stretch=0.90,
+    ),
+    Target(
+        what="`visual_knn`, typed answer ÷ bare aiohttp call, requests/s",
+        cases=("search",),
+        figures=_over("search", "knn", "bare_knn"),
+        least=0.85,
+        stretch=0.93,
+    ),
+    Target(
+        what="CPU a record, vendor's client ÷ ours, small records",
+        cases=("small",),
+        figures=_cheaper("small"),
+        least=10,
+        stretch=15,
+        unit=" times",
+        digits=1,
+    ),
+    Target(
+        what="records/s ÷ vendor's client, TLS, 50 ms, 30 workers each",
+        cases=("tls-latency",),
+        figures=_over("tls-latency", "bulk", "vendor"),
+        least=5,
+        unit=" times",
+        digits=1,
+    ),
+    Target(
+        what="records/s ÷ vendor's client, 5 % of answers at 500 ms, 30 workers each",
+        cases=("tail",),
+        figures=_over("tail", "bulk", "vendor"),
+        least=2.5,
+        stretch=3.5,
+        unit=" times",
+        digits=1,
+    ),
+    Target(
+        what="CPU a record, vendor's client ÷ ours, image files",
+        cases=("files",),
+        figures=_cheaper("files"),
+        least=8,
+        stretch=12,
+        unit=" times",
+        digits=1,
+    ),
+    *(
+        Target(
+            what=f"requests/s ÷ (workers ÷ latency), 50 ms, {workers} workers",
+            cases=(f"latency-{workers}",),
+            figures=_efficiency(f"latency-{workers}"),
+            least=least,
+            stretch=0.97,
+        )
+        for workers, least in ((10, 0.95), (30, 0.95), (100, 0.90))
+    ),
+    Target(
+        what="memory from 10 % to 100 % of 1 M records",
+        cases=("cost-1m",),
+        figures=_noted("cost-1m", "many", "grown_mib"),
+        most=2,
+        unit=" MiB",
+        digits=1,
+    ),
+    Target(
+        what="peak memory, 1 M records",
+        cases=("cost-1m",),
+        figures=_noted("cost-1m", "many", "peak_mib"),
+        most=64,
+        unit=" MiB",
+        digits=0,
+    ),
+    Target(
+        what="the same with journal and remembered ids",
+        cases=("cost-1m",),
+        figures=_noted("cost-1m", "many_books", "peak_mib"),
+        most=96,
+        unit=" MiB",
+        digits=0,
+    ),
+    Target(
+        what="longest that the loop stands still, image files of 1 MB",
+        cases=("gaps",),
+        figures=_noted("gaps", "gaps", "worst_ms"),
+        most=15,
+        stretch=10,
+        unit=" ms",
+        digits=1,
+    ),
+    Target(
+        what="most requests in any second under a limit of 100 (burst 10)",
+        cases=("rate",),
+        figures=_noted("rate", "limited", "busiest"),
+        most=110,
+        digits=0,
+    ),
+    Target(
+        what="CPU a record, 1 M records ÷ 10,000",
+        cases=("cost-10k", "cost-1m"),
+        figures=_growth("cost-1m", "cost-10k"),
+        most=1.1,
+    ),
+    Target(
+        what="CPU a record, 10 M records ÷ 10,000",
+        cases=("cost-10k", "cost-10m"),
+        figures=_growth("cost-10m", "cost-10k"),
+        most=1.1,
+    ),
+)
+
+
+def rows(cases: Cases) -> Iterator[dict[str, Any]]:
+    """Yield the rows whose cases were run."""
+    for target in TARGETS:
+        if all(case in cases for case in target.cases):
+            yield target.row(cases)
