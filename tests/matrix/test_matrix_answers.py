@@ -333,3 +333,18 @@ async def test_a_refused_look_up(row: Row) -> None:
         "unconfirmed" in result.reason for result in row.results if result.outcome is Outcome.FAILED
     )
     row.agree(service.stored)
+
+
+@pytest.mark.xfail(reason="M17: look-ups are not bisected")
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_record_that_breaks_its_look_up(row: Row, status: int) -> None:
+    """Only the record whose look-up fails each time stays unconfirmed; the others are told."""
+    plan = Faults(
+        faults.lost_answer(methods="insert", times_each=1),
+        faults.poison(["r3"], status=status, methods="get"),
+    )
+    async with Emulator(faults=plan) as emulator:
+        report = await insert(row, emulator.transport(), records(40))
+        row.agree(await stored_in(emulator))
+    assert outcomes(report) == {"inserted": 39, "failed": 1}
+    assert report.samples[Outcome.FAILED][0].id == "r3"
