@@ -218,7 +218,6 @@ async def test_a_full_disk_for_the_journal(row: Row) -> None:
     assert conflicts(row) == []
 
 
-@pytest.mark.xfail(reason="M13: half an envelope stays in the file")
 async def test_a_full_disk_for_the_rejects_file(row: Row) -> None:
     """The same for the rejects file: every rejected record is in it when the run is over."""
     source = catalog(row, COUNT)
