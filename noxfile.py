@@ -67,13 +67,19 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks; figures are only worth something on a quiet machine."""
-    scripts = sorted(Path("benchmarks").glob("bench_*.py"))
-    if not scripts:
-        session.skip("there are no benchmarks yet")
-    session.install(".[all,speed]")
-    for script in scripts:
-        session.run("python", script, *session.posargs)
+    """Compare with every other client, in 10 minutes; figures want a quiet machine.
+
+    `nox -s bench -- --long` sends ten million records as well.
+    """
+    session.install(".[all,bench]")
+    session.run("python", "benchmarks/compare.py", *session.posargs)
+
+
+@nox.session(name="bench-guard")
+def bench_guard(session: nox.Session) -> None:
+    """Fail if bulk or a single call costs more than it did, measured against a bare loop."""
+    session.install(".[all,bench]")
+    session.run("python", "benchmarks/guard.py", *session.posargs)
 
 
 @nox.session

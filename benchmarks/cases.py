@@ -75,17 +75,17 @@ class Case:
 
 _SMALL: Final = {
     "wrk": 20_000,
-    "bare": 2500,
-    "naive": 1500,
-    "httpx": 250,
-    "requests": 350,
-    "vendor": 200,
-    "bulk": 2000,
+    "bare": 1500,
+    "bulk": 1500,
     "journal": 1500,
     "all": 1500,
-    "insert": 1500,
-    "gather": 1500,
-    "tasks": 1500,
+    "insert": 1000,
+    "gather": 1000,
+    "tasks": 1000,
+    "naive": 1000,
+    "httpx": 150,
+    "requests": 200,
+    "vendor": 120,
 }
 
 _AT_50_MS: Final = {
@@ -126,11 +126,14 @@ _GROWTH: Final = {
 }
 
 CASES: Final[Mapping[str, Case]] = {
-    "small": Case(title="Small records, 10 workers, no delay", clients=_SMALL, base="bare"),
+    "small": Case(
+        title="Small records, 10 workers, no delay", clients=_SMALL, base="bare", turns=8
+    ),
     "search": Case(
         title="Single searches, 10 at once, no delay",
-        clients={"bare_knn": 2500, "knn": 2500},
+        clients={"bare_knn": 1500, "knn": 1500},
         base="bare_knn",
+        turns=12,
     ),
     "bytes": Case(
         title="Images of 50 kB from bytes, 10 workers, no delay",

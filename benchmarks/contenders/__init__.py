@@ -160,25 +160,26 @@ class Meter:
             print(json.dumps(took), flush=True)
 
 
+async def send(call: Call, records: list[Record], workers: int) -> None:
+    """Call for every batch, so many at once, by workers that share one iterator."""
+    left = batches(records)
+
+    async def worker() -> None:
+        for batch in left:
+            await call(batch)
+
+    await asyncio.gather(*(worker() for _ in range(workers)))
+
+
 async def drive(call: Call, load: Load, meter: Meter) -> None:
-    """Call for every batch, so many at once, by workers that share one iterator.
+    """Call for every batch of each turn.
 
     Args:
         call: Sends one batch and reads its answer.
-        load: What to send; a part of it is sent before anything is measured.
-        meter: Measures the rest.
+        load: What to send; some more is sent before anything is measured.
+        meter: Measures it.
     """
-
-    async def send(records: list[Record]) -> None:
-        left = batches(records)
-
-        async def worker() -> None:
-            for batch in left:
-                await call(batch)
-
-        await asyncio.gather(*(worker() for _ in range(load.workers)))
-
-    await send(load.records(load.warm))
+    await send(call, load.records(load.warm), load.workers)
     for records in meter.turns(load):
         with meter:
-            await send(records)
+            await send(call, records, load.workers)

@@ -18,17 +18,43 @@ if TYPE_CHECKING:
 
     from ximilar_async import Collection
 
-    from . import Load, Meter, Record
+    from . import Call, Load, Meter, Record
 
-_UNBOUND = 1e6
+UNBOUND = 1e6
 """Requests a second: a limit that costs what a limit costs and never binds."""
 
 
 @asynccontextmanager
-async def _collection(load: Load, rate: float | None = None) -> AsyncIterator[Collection]:
+async def opened(load: Load, rate: float | None = None) -> AsyncIterator[Collection]:
+    """Yield a collection of a client with as many slots as there are workers.
+
+    Args:
+        load: Where it is.
+        rate: The client's limit, in requests a second.
+    """
     limits = Limits(concurrency=load.workers, rate=rate)
     async with Ximilar(TOKEN, base_url=load.url, limits=limits, ssl=load.bundle) as client:
         yield client.collection(COLLECTION)
+
+
+def inserting(collection: Collection) -> Call:
+    """Return what inserts a batch."""
+
+    async def call(records: list[Record]) -> None:
+        answer = await collection.insert(records)
+        assert len(answer.records) == len(records)
+
+    return call
+
+
+def searching(collection: Collection) -> Call:
+    """Return what searches once and reads the typed answer."""
+
+    async def call(_: list[Record]) -> None:
+        answer = await collection.visual_knn(QUERY, k=K)
+        assert len(answer.matches) == K
+
+    return call
 
 
 def _bulk(
@@ -44,7 +70,7 @@ def _bulk(
     """
 
     async def run() -> None:
-        async with _collection(load, rate) as collection:
+        async with opened(load, rate) as collection:
             await bulk.insert(collection, load.records(load.warm))
             for turn, records in enumerate(meter.turns(load)):
                 with meter:
@@ -72,20 +98,15 @@ def bulk_all(load: Load, meter: Meter) -> None:
     def options(turn: int) -> bulk.Options:
         return bulk.Options(journal=folder / f"journal-{turn}", rejects=folder / f"rejects-{turn}")
 
-    _bulk(load, meter, options, _UNBOUND)
+    _bulk(load, meter, options, UNBOUND)
 
 
 def single_insert(load: Load, meter: Meter) -> None:
     """`collection.insert`, a call a batch, from workers that share one iterator."""
 
     async def run() -> None:
-        async with _collection(load) as collection:
-
-            async def call(records: list[Record]) -> None:
-                answer = await collection.insert(records)
-                assert len(answer.records) == len(records)
-
-            await drive(call, load, meter)
+        async with opened(load) as collection:
+            await drive(inserting(collection), load, meter)
 
     uvloop.run(run())
 
@@ -94,13 +115,8 @@ def single_knn(load: Load, meter: Meter) -> None:
     """`collection.visual_knn` with its typed answer."""
 
     async def run() -> None:
-        async with _collection(load) as collection:
-
-            async def call(_: list[Record]) -> None:
-                answer = await collection.visual_knn(QUERY, k=K)
-                assert len(answer.matches) == K
-
-            await drive(call, load, meter)
+        async with opened(load) as collection:
+            await drive(searching(collection), load, meter)
 
     uvloop.run(run())
 
@@ -109,7 +125,7 @@ def gather(load: Load, meter: Meter) -> None:
     """One `gather` of all calls; the client's limit holds them back."""
 
     async def run() -> None:
-        async with _collection(load) as collection:
+        async with opened(load) as collection:
             await asyncio.gather(*map(collection.insert, batches(load.records(load.warm))))
             for records in meter.turns(load):
                 with meter:
@@ -123,9 +139,9 @@ def task_a_batch(load: Load, meter: Meter) -> None:
     """A task for each batch, made when a semaphore lets it."""
 
     async def run() -> None:
-        async with _collection(load) as collection:
+        async with opened(load) as collection:
 
-            async def send(records: list[Record]) -> None:
+            async def send_all(records: list[Record]) -> None:
                 room = asyncio.Semaphore(load.workers)
 
                 async def one(batch: list[Record]) -> None:
@@ -140,9 +156,9 @@ def task_a_batch(load: Load, meter: Meter) -> None:
                         await room.acquire()
                         group.create_task(one(batch))
 
-            await send(load.records(load.warm))
+            await send_all(load.records(load.warm))
             for records in meter.turns(load):
                 with meter:
-                    await send(records)
+                    await send_all(records)
 
     uvloop.run(run())

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 import orjson
@@ -16,17 +16,20 @@ import uvloop
 from . import HEADERS, QUERY, K, body, check, drive, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from . import Load, Meter, Record
+    from . import Call, Load, Meter, Record
+
+Calling: TypeAlias = "Callable[[aiohttp.ClientSession, Load], Call]"
 
 
 @asynccontextmanager
-async def _session(load: Load) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(load: Load) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a session with as many connections as there are workers."""
     tls = True if load.bundle is None else ssl.create_default_context(cafile=load.bundle)
     connector = aiohttp.TCPConnector(limit=load.workers, ssl=tls)
-    async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session:
-        yield session
+    async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as opened:
+        yield opened
 
 
 def _encoded(record: Record) -> Record:
@@ -39,55 +42,62 @@ def _dumped(records: list[Record]) -> bytes:
     return orjson.dumps(body([_encoded(record) for record in records]))
 
 
+def inserting(session: aiohttp.ClientSession, load: Load) -> Call:
+    """Return what inserts a batch by aiohttp and orjson, and does nothing else.
+
+    There is no retry, no limit, no report.
+    """
+    url = f"{load.endpoint}/insert"
+
+    async def call(records: list[Record]) -> None:
+        if load.kind == "url":
+            data = orjson.dumps(body(records))
+        else:
+            data = await asyncio.to_thread(_dumped, records)
+        async with session.post(url, data=data) as response:
+            check(orjson.loads(await response.read()), len(records))
+
+    return call
+
+
+def searching(session: aiohttp.ClientSession, load: Load) -> Call:
+    """Return what searches by aiohttp and orjson, and does nothing else."""
+    url = f"{load.endpoint}/visualKNN"
+
+    async def call(_: list[Record]) -> None:
+        data = orjson.dumps({"query_record": QUERY, "k": K})
+        async with session.post(url, data=data) as response:
+            check(orjson.loads(await response.read()), K)
+
+    return call
+
+
+def _naively(session: aiohttp.ClientSession, load: Load) -> Call:
+    url = f"{load.endpoint}/insert"
+
+    async def call(records: list[Record]) -> None:
+        content = body([plainly(record) for record in records])
+        async with session.post(url, json=content) as response:
+            check(await response.json(), len(records))
+
+    return call
+
+
+async def _drive(calling: Calling, load: Load, meter: Meter) -> None:
+    async with session(load) as opened:
+        await drive(calling(opened, load), load, meter)
+
+
 def bare(load: Load, meter: Meter) -> None:
-    """Insert by aiohttp, orjson and uvloop, and nothing else: no retry, no limit, no report."""
-
-    async def run() -> None:
-        url = f"{load.endpoint}/insert"
-        async with _session(load) as session:
-
-            async def call(records: list[Record]) -> None:
-                if load.kind == "url":
-                    data = orjson.dumps(body(records))
-                else:
-                    data = await asyncio.to_thread(_dumped, records)
-                async with session.post(url, data=data) as response:
-                    check(orjson.loads(await response.read()), len(records))
-
-            await drive(call, load, meter)
-
-    uvloop.run(run())
+    """Insert by aiohttp, orjson and uvloop: our ceiling."""
+    uvloop.run(_drive(inserting, load, meter))
 
 
 def bare_knn(load: Load, meter: Meter) -> None:
-    """Search by aiohttp, orjson and uvloop, and nothing else."""
-
-    async def run() -> None:
-        url = f"{load.endpoint}/visualKNN"
-        async with _session(load) as session:
-
-            async def call(_: list[Record]) -> None:
-                data = orjson.dumps({"query_record": QUERY, "k": K})
-                async with session.post(url, data=data) as response:
-                    check(orjson.loads(await response.read()), K)
-
-            await drive(call, load, meter)
-
-    uvloop.run(run())
+    """Search by aiohttp, orjson and uvloop."""
+    uvloop.run(_drive(searching, load, meter))
 
 
 def naive(load: Load, meter: Meter) -> None:
     """Insert by aiohttp's own `json=` on asyncio's own loop."""
-
-    async def run() -> None:
-        url = f"{load.endpoint}/insert"
-        async with _session(load) as session:
-
-            async def call(records: list[Record]) -> None:
-                content = body([plainly(record) for record in records])
-                async with session.post(url, json=content) as response:
-                    check(await response.json(), len(records))
-
-            await drive(call, load, meter)
-
-    asyncio.run(run())
+    asyncio.run(_drive(_naively, load, meter))

@@ -15,9 +15,10 @@ import attrs
 import uvloop
 from vitals import Course, peak_mib
 
-from ximilar_async import ImageOptions, Limits, Ximilar, bulk
+from ximilar_async import ImageOptions, bulk
 
-from . import BATCH, COLLECTION, HEADERS, TOKEN, batches, body, plainly
+from . import BATCH, HEADERS, batches, body, plainly
+from .ours import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from ximilar_async import Collection
 
     from . import Load, Meter, Record
-
-
-@asynccontextmanager
-async def _collection(load: Load, rate: float | None = None) -> AsyncIterator[Collection]:
-    limits = Limits(concurrency=load.workers, rate=rate)
-    async with Ximilar(TOKEN, base_url=load.url, limits=limits) as client:
-        yield client.collection(COLLECTION)
 
 
 # --- many records -------------------------------------------------------------------------------
@@ -47,7 +41,7 @@ def _many(load: Load, meter: Meter, options: bulk.Options) -> None:
     count = load.requests * BATCH
 
     async def run() -> None:
-        async with _collection(load) as collection:
+        async with opened(load) as collection:
             await bulk.insert(collection, _endless(load.warm * BATCH))
             for _ in meter.starts(load):
                 course = Course(count)
@@ -103,7 +97,7 @@ def _gaps(load: Load, meter: Meter, images: ImageOptions) -> None:
     options = bulk.Options(images=images)
 
     async def run() -> None:
-        async with _collection(load) as collection:
+        async with opened(load) as collection:
             await bulk.insert(collection, load.records(1), options=options)
             for records in meter.turns(load):
                 with meter:
@@ -164,7 +158,7 @@ def limited(load: Load, meter: Meter) -> None:
     """`bulk.insert` under a rate limit; the sink tells its busiest second."""
 
     async def run() -> None:
-        async with _collection(load, RATE) as collection:
+        async with opened(load, RATE) as collection:
             for records in meter.turns(load):
                 with meter:
                     await bulk.insert(collection, records)
@@ -183,7 +177,7 @@ def writer(load: Load, meter: Meter) -> None:
     """`bulk.Writer` at low traffic: milliseconds from `add` to the record's result."""
 
     async def run() -> None:
-        async with _collection(load) as collection:
+        async with opened(load) as collection:
             for records in meter.turns(load):
                 with meter:
                     requests, took = await _trickle(collection, records)
