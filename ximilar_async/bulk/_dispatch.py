@@ -226,7 +226,10 @@ class Dispatcher:
     async def _release_all(self) -> None:
         """Settle what waits, look up what is in doubt, wait for what is under way."""
         for work in self.schedule.clear():
-            self._release(work.items, self.ending.reason)
+            if isinstance(work, LookUp) and self.ending.stop in _KEEPS_DOUBTS:
+                await self.queue.put(work)
+            else:
+                self._release(work.items, self.ending.reason)
         self._release(self.intake.take_half_filled(), self.ending.reason)
         if self.ending.stop not in _KEEPS_DOUBTS:
             self.doubts.drop(self.ending.reason)

@@ -159,10 +159,21 @@ class Doubts:
         elif failure in FATAL:
             self.on_stop(FATAL[failure], str(error))
             self._unconfirmed(work, error, final=False)
-        elif last or failure in (FailureClass.RECORD_FAULT, FailureClass.CAPACITY):
+        elif failure is FailureClass.RECORD_FAULT:
+            self._part(work, error, final=not last)
+        elif last or failure is FailureClass.CAPACITY:
             self._unconfirmed(work, error, final=not last)
         else:
             self._again(work, error, failure)
+
+    def _part(self, work: LookUp, error: XimilarError, *, final: bool) -> None:
+        """Look up the halves, for one record may spoil it for nine; a single one is given up."""
+        if len(work.items) == 1:
+            self._unconfirmed(work, error, final=final)
+            return
+        self.health.answer(accepted=False)
+        for half in work.halves():
+            self.schedule.add(self.health.clock(), half)
 
     def _again(self, work: LookUp, error: XimilarError, failure: FailureClass) -> None:
         now = self.health.clock()
@@ -172,7 +183,7 @@ class Doubts:
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         if attempts >= self.retry.attempts:
-            self._unconfirmed(work, error, final=True)
+            self._part(work, error, final=True)
             return
         series = work.waits or waits(self.retry)
         throttled = failure is FailureClass.THROTTLED

@@ -251,6 +251,7 @@ class Engine:
             return  # only the last call of `progress` comes later
         self._ending.note(stop, reason)
         self._ending.halted = True
+        self.listeners.lift()
         self._sender.withdraw()
         self._dispatcher.wake.set()
         if self._reader is not None:

@@ -42,6 +42,8 @@ class Health:
     """Those among them that were not refused as a whole."""
     failed: int = field(default=0, init=False)
     """Requests that it did not answer, or with a failure of its own."""
+    throttled_since: float | None = field(default=None, init=False)
+    """Since when the service says nothing but that it wants less; None if it does not."""
     last_failure: str = field(default="", init=False)
     """What the last of them met."""
 
@@ -79,6 +81,7 @@ class Health:
             accepted: Whether it did not refuse the request as a whole.
         """
         self.answered += 1
+        self.throttled_since = None
         self.accepted += accepted
         self.breaker.succeeded(self.clock())
 
@@ -94,6 +97,7 @@ class Health:
         now, open_before = self.clock(), self.breaker.is_open
         if classify(error) is FailureClass.THROTTLED:
             self.breaker.succeeded(now)  # it says that it is there
+            self.throttled_since = now if self.throttled_since is None else self.throttled_since
         elif counts or open_before:
             self.breaker.failed(now)
         return self.breaker.is_open and not open_before

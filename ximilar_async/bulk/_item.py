@@ -83,6 +83,12 @@ class LookUp:
     waits: Waits | None = None
     """Its series of waits, once one failed."""
 
+    def halves(self) -> tuple[LookUp, ...]:
+        """Return the look-up cut in two; each half is tried a few times more."""
+        middle = len(self.items) // 2
+        tried = self.attempts // 2
+        return LookUp(self.items[:middle], tried), LookUp(self.items[middle:], tried)
+
 
 Work: TypeAlias = Batch | LookUp
 """What a worker takes from the queue."""

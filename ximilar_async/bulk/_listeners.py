@@ -80,6 +80,11 @@ class Listeners:
             self.progress = None
             self._failed("progress", error)
 
+    def lift(self) -> None:
+        """Hold the run back no more; what is pending bounds what can still come."""
+        if self._buffer is not None:
+            self._buffer.lift()
+
     def end(self) -> None:
         """Note that nothing more will be told."""
         if self._buffer is not None:

@@ -26,6 +26,7 @@ class ResultBuffer:
     _room: asyncio.Event = field(factory=asyncio.Event, init=False)
     _ended: bool = field(default=False, init=False)
     _left: bool = field(default=False, init=False)
+    _lifted: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._room.set()
@@ -36,7 +37,7 @@ class ResultBuffer:
             return
         self._results.append(result)
         self._arrived.set()
-        if len(self._results) >= self.limit:
+        if len(self._results) >= self.limit and not self._lifted:
             self._room.clear()
 
     async def wait_for_room(self) -> None:
@@ -54,6 +55,11 @@ class ResultBuffer:
         if len(self._results) < self.limit:
             self._room.set()
         return result
+
+    def lift(self) -> None:
+        """Hold the run back no more: it is to end, whether anybody fetches or not."""
+        self._lifted = True
+        self._room.set()
 
     def end(self) -> None:
         """Note that no further result will come."""

@@ -246,6 +246,10 @@ class Sender:
         if isinstance(raw, dict) and raw.get("skipped_records"):
             self.health.answer(accepted=True)
             self._decide(batch.items, raw)
+        elif isinstance(error, CapacityError) and error.code == _FULL:
+            # "refused because of storage capacity exceeded", and no word whether all of them were.
+            for item in batch.items:
+                self.doubts.add(item, Verdict(None, str(error), _FULL))
         else:
             self._give_up(batch.items, error, Outcome.REJECTED)
 
@@ -265,7 +269,7 @@ class Sender:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         # A batch that is being bisected is given up record by record, never as a whole.
         whole = not batch.isolated or len(batch.items) == 1
-        over = [item for item in batch.items if whole and self._is_over(item, now)]
+        over = [i for i in batch.items if whole and failure not in FREE and self._is_over(i, now)]
         rest = tuple(item for item in batch.items if item not in over)
         self._give_up(over, error, Outcome.FAILED)
         if rest:

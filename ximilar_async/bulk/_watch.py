@@ -44,6 +44,10 @@ class Watch:
         patience, opened = self.options.retry.deadline, self.health.breaker.opened_at
         if opened is not None and now - opened > patience:
             self.on_stop(Stop.OUTAGE, self.health.outage(now))
+        throttled = self.health.throttled_since
+        if throttled is not None and now - throttled > patience:
+            words = f"nothing but refusals for {now - throttled:.0f} s: {self.health.last_failure}"
+            self.on_stop(Stop.OUTAGE, words)
         sent = self.sender.hangs_since()
         if sent is not None and now - sent > patience:
             self.on_stop(Stop.OUTAGE, f"a request has no answer after {now - sent:.0f} s")

@@ -9,7 +9,7 @@ import typer
 from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
-from . import changes, demo, export, info, insert, replay, search, serve
+from . import bench, changes, demo, export, info, insert, replay, search, serve
 from .argv import swallowed, with_emulator_value
 from .commands import as_command
 from .screen import complain
@@ -72,6 +72,7 @@ app.command(epilog=info.ACCOUNT_EXAMPLES)(as_command(info.account))
 app.command(epilog=export.EXAMPLES)(as_command(export.export))
 app.command(epilog=serve.EXAMPLES)(as_command(serve.emulator))
 app.command(epilog=demo.EXAMPLES)(as_command(demo.demo))
+app.command(epilog=bench.EXAMPLES)(as_command(bench.bench))
 
 
 def run(words: Sequence[str]) -> int:

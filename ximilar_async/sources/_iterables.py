@@ -6,7 +6,9 @@ import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ximilar_async.errors import SourceError
@@ -14,7 +16,7 @@ from ximilar_async.errors import SourceError
 from ._base import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
@@ -112,17 +114,39 @@ class _Pump:
 
     def __init__(self, records: Iterable[Any]) -> None:
         self._records = records
-        self._requests: queue.SimpleQueue[asyncio.Future[list[Any]] | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Draw | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ximilar-source", daemon=True)
         self._stopped = threading.Event()
+        self._draw: _Draw | None = None
+        self._ended: BaseException | bool = False
 
     async def next(self) -> list[Any]:
-        """Return the next records; an empty list at the end."""
+        """Return the next records; an empty list at the end.
+
+        While the iterable blocks, what it gave before is handed on after 20 ms.
+        """
+        if self._ended:
+            return self._end()
         if not self._thread.is_alive():
             self._thread.start()
-        wish: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._requests.put(wish)
-        return await wish
+        if self._draw is None:
+            self._draw = _Draw()
+            self._requests.put(self._draw)
+        draw = self._draw
+        signs: set[asyncio.Future[Any]] = {draw.over, draw.first}
+        await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
+        if not draw.over.done():
+            await asyncio.wait({draw.over}, timeout=_PATIENCE)
+        if draw.over.done():
+            self._draw, self._ended = None, draw.over.result()
+        else:
+            draw.first = asyncio.get_running_loop().create_future()
+        return draw.take() or self._end()
+
+    def _end(self) -> list[Any]:
+        if isinstance(self._ended, BaseException):
+            raise self._ended
+        return []
 
     def stop(self) -> None:
         """Let the thread end as soon as the iterable lets it."""
@@ -131,41 +155,57 @@ class _Pump:
 
     def _run(self) -> None:
         records: Iterator[Any] | None = None
-        error: Exception | None = None
-        while error is None and (wish := self._requests.get()) is not None:
-            drawn: list[Any] = []
+        while (draw := self._requests.get()) is not None:
             try:
                 records = iter(self._records) if records is None else records
-                self._draw(records, drawn)
+                draw.tell_over(ended=self._fill(draw, records))
             except Exception as raised:  # noqa: BLE001 - it goes to whoever reads the source
-                error = raised
+                draw.tell_over(ended=raised)
             except BaseException as raised:  # noqa: BLE001 - nobody else would hear of it
-                error = SourceError(f"the iterable raised {raised!r}")
-            if drawn or error is None:
-                _settle(wish, drawn)
-                wish = None if error is None else self._requests.get()  # what was drawn comes first
-            if error is not None and wish is not None:
-                _settle(wish, error)
+                draw.tell_over(ended=SourceError(f"the iterable raised {raised!r}"))
         if isinstance(records, Generator):
             records.close()
 
-    def _draw(self, records: Iterator[Any], drawn: list[Any]) -> None:
+    def _fill(self, draw: _Draw, records: Iterator[Any]) -> bool:
+        """Draw a chunk, or what comes within 20 ms, and tell whether that was the end."""
         until = time.monotonic() + _PATIENCE
-        for record in records:
-            drawn.append(record)
-            if len(drawn) == CHUNK or time.monotonic() >= until or self._stopped.is_set():
-                break
+        for count, record in enumerate(records, 1):
+            draw.add(record)
+            if count == CHUNK or time.monotonic() >= until or self._stopped.is_set():
+                return False
+        return True
 
 
-def _settle(wish: asyncio.Future[list[Any]], result: list[Any] | Exception) -> None:
-    def settle() -> None:
-        if wish.done():
-            return
-        if isinstance(result, Exception):
-            wish.set_exception(result)
-        else:
-            wish.set_result(result)
+class _Draw:
+    """What one request draws; the thread adds to it, the event loop takes from it."""
 
-    loop = wish.get_loop()
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._drawn: deque[Any] = deque()
+        self.first: asyncio.Future[None] = self._loop.create_future()
+        """Done when there is a record to take."""
+        self.over: asyncio.Future[BaseException | bool] = self._loop.create_future()
+        """Done when no further record comes; with what ended the iterable, if that is so."""
+
+    def add(self, record: Any) -> None:
+        """Add a record, in the thread."""
+        self._drawn.append(record)
+        if len(self._drawn) == 1:
+            self._tell(self._note_first)
+
+    def tell_over(self, *, ended: BaseException | bool) -> None:
+        """Tell that no further record comes, in the thread."""
+        self._tell(lambda: self.over.set_result(ended))
+
+    def take(self) -> list[Any]:
+        """Take what there is, in the event loop."""
+        return [self._drawn.popleft() for _ in range(len(self._drawn))]
+
+    def _note_first(self) -> None:
+        if not self.first.done():
+            self.first.set_result(None)
+
+    def _tell(self, call: Callable[[], object]) -> None:
+        # The loop may be gone when an iterable returns at last; then nobody listens any more.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
