@@ -321,8 +321,9 @@ def main() -> None:
     failed = []
     for seed in range(words.first, words.first + words.seeds):
         try:
+            scenario = Scenario.of(seed, words.attribution, words.operation)
             with TemporaryDirectory() as folder:
-                figures = play(Scenario.of(seed, words.attribution, words.operation), Path(folder))
+                figures = play(scenario, Path(folder))
         except BaseException as error:  # noqa: BLE001 - the next seed may fare better
             failed.append(seed)
             at = traceback.extract_tb(error.__traceback__)[-1]
@@ -331,7 +332,9 @@ def main() -> None:
                 break
         else:
             totals.update(records=figures.records, requests=figures.requests)
-            totals.update(misattributed=figures.misattributed, conflicting=figures.conflicting)
+            name = scenario.operation
+            totals.update({f"misattributed in {name}": figures.misattributed})
+            totals.update({f"conflicting in {name}": figures.conflicting})
             totals.update(figures.tally)
     print(dict(totals), f"failed: {failed}")
 
