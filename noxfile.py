@@ -25,6 +25,7 @@ COMMANDS = [
     "export",
     "emulator",
     "demo",
+    "bench",
 ]
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import chart
 import report
 import results
 from attrs import frozen
@@ -201,6 +202,7 @@ def main() -> None:
     print(text)
     if not given.cases:
         results.write("bench", data, text)
+        chart.draw(data, results.FOLDER / "bench.svg")
 
 
 if __name__ == "__main__":

@@ -239,7 +239,10 @@ def _confirm(plan: Plan, url: str) -> None:
     words = f"this sends up to {counted(plan.requests, 'request')} to {url}: {plan.price}"
     if not sys.stdin.isatty():
         raise UsageError(f"{words}; say --yes if that is meant")
-    typer.confirm(f"{words}. Go on?", abort=True, err=True)
+    sys.stderr.write(f"{words}. Go on? [y/N] ")  # stdout is for data
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 # --- sending ------------------------------------------------------------------------------------
