@@ -335,7 +335,6 @@ async def test_a_refused_look_up(row: Row) -> None:
     row.agree(service.stored)
 
 
-@pytest.mark.xfail(reason="M17: look-ups are not bisected")
 @pytest.mark.parametrize("status", [400, 500])
 async def test_a_record_that_breaks_its_look_up(row: Row, status: int) -> None:
     """Only the record whose look-up fails each time stays unconfirmed; the others are told."""

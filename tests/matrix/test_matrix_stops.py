@@ -301,7 +301,6 @@ async def test_a_consumer_that_raises(row: Row) -> None:
     assert outcomes(await insert(row, service, catalog(row, 200))) == {"inserted": 200}
 
 
-@pytest.mark.xfail(reason="M14: the run hangs until the results are fetched")
 @pytest.mark.parametrize("end", ["stop", "deadline", "401"])
 async def test_a_run_that_ends_while_results_wait(row: Row, end: str) -> None:
     """A run that has to end does so, whether or not somebody fetches its results."""
@@ -327,7 +326,6 @@ async def test_a_run_that_ends_while_results_wait(row: Row, end: str) -> None:
     row.agree(service.stored)
 
 
-@pytest.mark.xfail(reason="M15: the burst before a pause stays in the source's thread")
 async def test_a_blocking_source_that_pauses(row: Row) -> None:
     """What a blocking iterable gave is sent while it thinks about the next record."""
     decided = threading.Event()
