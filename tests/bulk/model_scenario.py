@@ -67,6 +67,8 @@ class Life:
     """Whether the records trickle in."""
     more: Mapping[str, Any] = field(factory=dict)
     """Further options."""
+    cut: int | None = None
+    """How many bytes behind its first line a power failure leaves of its journal; None for any."""
     strict: bool = False
     """Whether each line of the journal is on the disk before anything follows from it."""
 

@@ -284,29 +284,31 @@ class Process:
         """Put back what the disk held when the process died, or what a power failure left of it."""
         content = self._disk
         if self.lost_power:
-            content = _torn(content, self.world._dice, whole=self.life.strict)
+            content = self._torn(content)
         self.world.journal.write_bytes(content)
+
+    def _torn(self, content: bytes) -> bytes:
+        """Cut a journal somewhere behind the last run's first line, as if after another boot.
+
+        A run's first line is on the disk before anything is sent; all behind it may be lost.
+        """
+        dice = self.world._dice
+        lines = content.splitlines(keepends=True)
+        last = max(n for n, line in enumerate(lines) if isinstance(decode(line), Start))
+        start = decode(lines[last])
+        assert isinstance(start, Start)
+        head = b"".join(lines[:last]) + encode(evolve(start, boot="another"))
+        tail = b"".join(lines[last + 1 :])
+        if self.life.strict:
+            return head + tail
+        if self.life.cut is not None:
+            return head + tail[: self.life.cut]
+        return head + tail[: dice.randint(0, len(tail))] + dice.choice([b"", b"", b"\x00" * 20])
 
 
 async def _end_of(task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task}, timeout=LONGEST)
     assert task.done(), f"it hangs: {task!r:.200}"
-
-
-def _torn(content: bytes, dice: random.Random, *, whole: bool) -> bytes:
-    """Cut a journal somewhere behind the last run's first line, and let another boot have had it.
-
-    A run's first line is on the disk before anything is sent; all behind it may be lost.
-    """
-    lines = content.splitlines(keepends=True)
-    last = max(n for n, line in enumerate(lines) if isinstance(decode(line), Start))
-    start = decode(lines[last])
-    assert isinstance(start, Start)
-    head = b"".join(lines[:last]) + encode(evolve(start, boot="another"))
-    tail = b"".join(lines[last + 1 :])
-    if whole:
-        return head + tail
-    return head + tail[: dice.randint(0, len(tail))] + dice.choice([b"", b"", b"\x00" * 20])
 
 
 def main() -> None:

@@ -145,10 +145,9 @@ async def play(
     told = _told(folder / "told")
     last = (folder / "told").read_text(encoding="ascii").splitlines()[-1].split()
     new = {record["_id"] for record in records} - {record["_id"] for record in before}
-    sums = ["0", str(len(records)), str(len(new)), str(len(records) - len(new)), "True"]
-    if attribution == "exact":
-        assert last == sums, f"the last report says {last}, and true is {sums}"
-    assert last[1] == str(len(records))
+    claimed = sum(words[-1] == Outcome.INSERTED for words in told.values())
+    sums = ["0", str(len(records)), str(claimed), str(len(records) - claimed), "True"]
+    assert last == sums, f"the last report says {last}, and told was {sums}"
     return Figures(
         records=len(records),
         kills=killed,
