@@ -123,11 +123,12 @@ class Line:
             raise ConnectError("localhost: connection refused")
         writes = method not in ("get", "ping")
         self.sent += records if writes else []
+        fate = self._fate()  # drawn here, for tasks are not cancelled in an order of their own
         try:
             await self._travel()
         except asyncio.CancelledError:
-            if writes:
-                self._apply_some_day(method, records)
+            if writes and fate is not None:
+                self._apply_in(fate, method, records)
             raise
         try:
             return self._respond(method, records, fault)
@@ -150,18 +151,15 @@ class Line:
                 return name
         return ""
 
-    def _apply_some_day(self, method: str, records: Sequence[dict[str, Any]]) -> None:
-        """Let a request that nobody waits for be applied: at once, later or never."""
-        match self.dice.choice(["now", "later", "never"]):
-            case "now":
-                self.truth.apply(method, records)
-            case "later":
-                self._apply_later(method, records)
+    def _fate(self) -> float | None:
+        """Draw when the request is applied if nobody waits for it: at once, later or never."""
+        at_once = self.requests * 1e-7
+        return self.dice.choice([at_once, self.dice.uniform(0.01, LATEST), None])
 
-    def _apply_later(self, method: str, records: Sequence[dict[str, Any]]) -> None:
-        self.truth.strays.update(record["_id"] for record in records)
-        delay = self.dice.uniform(0, LATEST)
-        asyncio.get_running_loop().call_later(delay, self.truth.apply, method, records)
+    def _apply_in(self, seconds: float, method: str, records: Sequence[dict[str, Any]]) -> None:
+        if seconds >= 0.01:
+            self.truth.strays.update(record["_id"] for record in records)
+        asyncio.get_running_loop().call_later(seconds, self.truth.apply, method, records)
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -181,7 +179,7 @@ class Line:
         if status is not None:
             return Response(status, {}, orjson.dumps({"status": {"code": status, "text": "no"}}))
         if fault == "late":
-            self._apply_later(method, records)
+            self._apply_in(self.dice.uniform(0.01, LATEST), method, records)
         elif fault == "half":
             part = self.dice.sample(records, self.dice.randint(0, len(records)))
             self.truth.apply(method, part)

@@ -80,8 +80,12 @@ def play(scenario: Scenario, folder: Path) -> Figures:
         folder: An empty folder for the journal.
     """
     random.seed(scenario.seed)  # the waits between attempts are drawn by the library
+    heard: list[object] = []
     with asyncio.Runner(loop_factory=_LoneLoop) as runner:
-        return runner.run(World(scenario, folder / "run.journal").play())
+        runner.get_loop().set_exception_handler(lambda _, context: heard.append(context))
+        figures = runner.run(World(scenario, folder / "run.journal").play())
+    assert not heard, f"what nobody caught: {heard}"
+    return figures
 
 
 @frozen
