@@ -271,8 +271,13 @@ class Session:
 
 async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
     """Return the token, or what its provider gives, before any error can show it."""
-    given = token() if callable(token) else token
-    return conceal(await given if inspect.isawaitable(given) else given)
+    try:
+        given = token() if callable(token) else token
+        return conceal(await given if inspect.isawaitable(given) else given)
+    except XimilarError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the token provider raised {error!r}") from error
 
 
 def _read(call: _Call[A], response: Response) -> A:

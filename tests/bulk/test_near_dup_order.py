@@ -106,7 +106,7 @@ def first_of_each(records: list[dict[str, Any]]) -> set[str]:
 def load(service: PlainService, records: list[dict[str, Any]], **options: Any) -> bulk.Report:
     async def main() -> bulk.Report:
         client = Ximilar("token", transport=service, limits=Limits(concurrency=8))
-        settings = bulk.Options(retry=Retry(attempts=20, base=0.01, cap=0.1), **options)
+        settings = bulk.Options(retry=Retry(attempts=20, base=0.001, cap=0.005), **options)
         return await bulk.near_dups_insert(client.collection("c"), records, options=settings)
 
     return in_virtual_time(main())
@@ -122,6 +122,45 @@ def test_strict_stores_what_one_sender_would(lost: float) -> None:
     assert report.inserted == len(service.stored) == 40
     # After a lost answer a record's own first attempt may be what it is a near-duplicate of.
     assert report.near_duplicate == 120
+
+
+@pytest.mark.parametrize("code", [400, 500])
+def test_strict_keeps_the_order_of_a_batch_that_is_taken_apart(code: int) -> None:
+    """The halves of a batch with a bad record wait for each other, and all others for them."""
+
+    class Spoilt(PlainService):
+        async def send(self, request: Request) -> Response:
+            if b'"_id":"bad"' in request.body:
+                await asyncio.sleep(0.01)
+                return answer(code, "bad", http=code)
+            return await super().send(request)
+
+    service, records = Spoilt(), catalog()
+    records[14] = {**records[14], "_id": "bad", "product": "none"}
+    report = load(service, records, near_dup_order="strict")
+    left = [record for record in records if record["_id"] != "bad"]
+    assert set(service.stored) == first_of_each(left)
+    assert report.inserted == len(service.stored)
+    assert report.rejected + report.failed == 1
+
+
+def test_strict_keeps_the_order_however_batches_are_cut() -> None:
+    """A record that opened the next batch does not overtake the one that waits for its turn."""
+    order: list[str] = []
+
+    class Noting(PlainService):
+        async def send(self, request: Request) -> Response:
+            if request.url.endswith("nearDupsInsert"):
+                order.extend(r["_id"] for r in orjson.loads(request.body)["records"])
+            return await super().send(request)
+
+    async def main() -> None:
+        client = Ximilar("token", transport=Noting(), limits=Limits(concurrency=8))
+        options = bulk.Options(near_dup_order="strict", flush_after=0.01, max_batch_bytes=150)
+        await bulk.near_dups_insert(client.collection("c"), catalog(10), options=options)
+
+    in_virtual_time(main())
+    assert order == [record["_id"] for record in catalog(10)]
 
 
 def test_grouped_stores_one_of_a_group_and_runs_groups_side_by_side() -> None:

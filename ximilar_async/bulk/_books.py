@@ -178,15 +178,19 @@ class Books:
     def _close(self, report: Report | None) -> None:
         try:
             if self.journal is not None:
-                if self._decided:
-                    self.journal.done(self._decided)
-                if report is not None:
-                    self.journal.end(report)
+                self._end_journal(self.journal, report)
         finally:
-            if self.journal is not None:
-                self.journal.close()
             if self.rejects is not None:
                 self.rejects.close()
+
+    def _end_journal(self, journal: Journal, report: Report | None) -> None:
+        try:
+            if self._decided:
+                journal.done(self._decided)
+            if report is not None:
+                journal.end(report)
+        finally:
+            journal.close()
 
     def _sync_rejects(self) -> None:
         if self.rejects is not None:

@@ -19,13 +19,13 @@ from ._reconcile import Verdict
 from ._report import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ._books import Books
     from ._doubts import Doubts
     from ._health import Health
     from ._intake import Intake
-    from ._item import Item, Work
+    from ._item import Batch, Item, Work
     from ._ledger import Ledger
     from ._listeners import Listeners
     from ._options import Options
@@ -72,6 +72,7 @@ class Dispatcher:
         listeners: Whose full buffer holds the workers back.
         health: Whether the service is there.
         ending: Whether the run is stopped.
+        on_defect: Called with what nothing here should raise.
     """
 
     options: Options
@@ -85,9 +86,12 @@ class Dispatcher:
     listeners: Listeners
     health: Health
     ending: Ending
+    on_defect: Callable[[Exception], None]
     wake: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set when the scheduler had better look at once."""
     _busy: int = field(default=0, init=False)
+    _in_turn: list[Batch] = field(factory=list, init=False)
+    """Batches that are due, where each has to wait for all records before it."""
 
     # --- the scheduler --------------------------------------------------------------------------
 
@@ -125,11 +129,18 @@ class Dispatcher:
 
     async def _bring_back(self, due: Sequence[Work]) -> None:
         for work in due:
-            if isinstance(work, LookUp) or work.isolated or self.intake.in_order:
+            if isinstance(work, LookUp):
+                await self.queue.put(work)
+            elif self.intake.in_order:
+                self._in_turn.append(work)
+            elif work.isolated:
                 await self.queue.put(work)
             else:
                 for item in work.items:
                     await self.intake.add(item)
+        self._in_turn.sort(key=lambda batch: batch.items[0].seq)
+        while self._in_turn and self._in_turn[0].items[0].seq <= self.ledger.oldest:
+            await self.queue.put(self._in_turn.pop(0))
 
     async def _settle_down(self, reader: asyncio.Task[None], now: float) -> None:
         """Send half-filled batches that nothing will fill, and look up what is left in doubt."""
@@ -160,11 +171,8 @@ class Dispatcher:
             self._busy += 1
             try:
                 await self._treat(work)
-            except asyncio.CancelledError as error:
-                if _is_asked_for():
-                    raise
-                # A task group takes a cancelled worker for one that has done its work.
-                raise RuntimeError("a worker was cancelled by nobody") from error
+            except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
+                self.on_defect(error)
             finally:
                 self._busy -= 1
             self.intake.room.set()
@@ -230,14 +238,11 @@ class Dispatcher:
                 await self.queue.put(work)
             else:
                 self._release(work.items, self.ending.reason)
+        for batch in self._in_turn:
+            self._release(batch.items, self.ending.reason)
+        self._in_turn.clear()
         self._release(self.intake.take_half_filled(), self.ending.reason)
         if self.ending.stop not in _KEEPS_DOUBTS:
             self.doubts.drop(self.ending.reason)
         while look_up := self.doubts.take(everything=True):
             await self.queue.put(look_up)
-
-
-def _is_asked_for() -> bool:
-    """Tell whether somebody has cancelled this task, and not merely raised CancelledError in it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

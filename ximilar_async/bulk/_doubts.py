@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 import orjson
 from attrs import define, evolve, field
@@ -13,6 +13,7 @@ from ximilar_async._endpoints import GET
 from ximilar_async._retry import FailureClass, Trace, classify, waits
 from ximilar_async.errors import NotFoundError, TimedOutError, XimilarError
 
+from ._calls import WithdrawnError
 from ._item import LookUp
 from ._outcomes import Outcome
 from ._reconcile import Verdict
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from ximilar_async._collection import Collection
     from ximilar_async._config import Retry
     from ximilar_async._endpoints import Endpoint
+    from ximilar_async._models import RecordsAnswer
 
+    from ._calls import Calls
     from ._health import Health
     from ._item import Item
     from ._ledger import Ledger
@@ -43,6 +46,12 @@ _NO_COLLECTION: Final = re.compile(
 
 _AT_ONCE: Final = 10
 """Records that are looked up at once ("max 10 records per request")."""
+
+_LAST: Final = 60.0
+"""Seconds that a look-up may take, the wait at the gate included, when there is no later."""
+
+_BRIEF: Final = 5.0
+"""Seconds of a pause that the end of a run still waits out."""
 
 FATAL: Final[Mapping[FailureClass, Stop]] = {
     FailureClass.AUTH: Stop.AUTH,
@@ -62,6 +71,7 @@ class Doubts:
         collection: Whom to ask.
         ledger: What is told of each record.
         health: What is told of each request.
+        calls: Through which requests leave.
         retry: When a look-up that failed is sent again.
         schedule: Where it waits until then.
         attribute: The verdict on a record from what was sent and what is stored.
@@ -71,6 +81,7 @@ class Doubts:
     collection: Collection
     ledger: Ledger
     health: Health
+    calls: Calls
     retry: Retry
     schedule: Schedule
     attribute: Attribute
@@ -115,20 +126,16 @@ class Doubts:
             last: Whether there is no later: then the collection's own retry has to do.
         """
         trace = Trace()
-        collection = self.collection if last else self._once
-        fields = {"records": [{"_id": item.id} for item in work.items], "fields_to_return": ["*"]}
         try:
-            async with asyncio.timeout(self.retry.deadline):
-                answer = await collection.call(GET, fields, trace=trace)
-        except TimeoutError:
-            self._refused(work, TimedOutError("no answer in time"), last=last)
+            answer = await self._get(work, trace, last=last)
+        except WithdrawnError:
+            self.schedule.add(self.health.clock(), work)
             return
         except XimilarError as error:
-            self._refused(work, error, last=last)
+            self._refused(work, error, trace, last=last)
             return
-        finally:
-            self.health.sent(trace, again=trace.retries + bool(trace.requests and work.attempts))
-        self.health.answer(accepted=True)
+        # That a look-up is answered says nothing about what is done to records.
+        self.health.answer(accepted=False)
         stored = {_id_of(record): record for record in answer.records}
         absent = {skip.id for skip in answer.skipped if skip.code == _NOT_FOUND}
         for item in work.items:
@@ -136,6 +143,20 @@ class Doubts:
             # What the end of the run keeps from being sent again is left to the next one.
             final = not last or verdict.outcome is not Outcome.FAILED
             self.ledger.settle(item, evolve(verdict, final=final))
+
+    async def _get(self, work: LookUp, trace: Trace, *, last: bool) -> RecordsAnswer:
+        collection = self.collection if last else self._once
+        if last and (pause := collection.statistics().held_for) > _BRIEF:
+            raise TimedOutError(f"the service asked for a pause of {pause:.0f} s")
+        fields = {"records": [{"_id": item.id} for item in work.items], "fields_to_return": ["*"]}
+        try:
+            async with asyncio.timeout(_LAST if last else None):
+                answer = await self.calls.call(collection, GET, fields, trace=trace)
+        except TimeoutError:
+            raise TimedOutError("the look-up had no answer in time") from None
+        finally:
+            self.health.sent(trace, again=trace.retries + bool(trace.requests and work.attempts))
+        return cast("RecordsAnswer", answer)
 
     def _verdict(
         self, item: Item, stored: Mapping[str | None, Any], absent: AbstractSet[str | None]
@@ -148,11 +169,11 @@ class Doubts:
         sent = orjson.loads(item.wire or b"{}")
         return self.attribute(sent, stored.get(item.id), item.doubt or Verdict(None))
 
-    def _refused(self, work: LookUp, error: XimilarError, *, last: bool) -> None:
+    def _refused(self, work: LookUp, error: XimilarError, trace: Trace, *, last: bool) -> None:
         """Settle records whose look-up got no answer, or have it repeated."""
         failure = classify(error)
         if knows_none(error, GET):
-            self.health.answer(accepted=True)
+            self.health.answer(accepted=False)
             absent = {item.id for item in work.items}
             for item in work.items:
                 self.ledger.settle(item, self._verdict(item, {}, absent))
@@ -160,25 +181,32 @@ class Doubts:
             self.on_stop(FATAL[failure], str(error))
             self._unconfirmed(work, error, final=False)
         elif failure is FailureClass.RECORD_FAULT:
+            self.health.answer(accepted=False)
             self._part(work, error, final=not last)
-        elif last or failure is FailureClass.CAPACITY:
-            self._unconfirmed(work, error, final=not last)
+        elif failure is FailureClass.CAPACITY:
+            self.health.answer(accepted=False)
+            self.on_stop(Stop.CAPACITY, str(error))
+            self._unconfirmed(work, error, final=False)
+        elif last:
+            self._unconfirmed(work, error, final=False)
         else:
-            self._again(work, error, failure)
+            self._again(work, error, failure, trace)
 
     def _part(self, work: LookUp, error: XimilarError, *, final: bool) -> None:
         """Look up the halves, for one record may spoil it for nine; a single one is given up."""
         if len(work.items) == 1:
             self._unconfirmed(work, error, final=final)
             return
-        self.health.answer(accepted=False)
         for half in work.halves():
             self.schedule.add(self.health.clock(), half)
 
-    def _again(self, work: LookUp, error: XimilarError, failure: FailureClass) -> None:
+    def _again(
+        self, work: LookUp, error: XimilarError, failure: FailureClass, trace: Trace
+    ) -> None:
         now = self.health.clock()
         patient = self.health.breaker.is_open or failure in FREE
-        self.health.failure(error)
+        if self.health.failure(error, trace):
+            self.calls.withdraw()
         attempts = work.attempts + (not patient)
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")

@@ -13,13 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
-from ximilar_async.errors import BulkAborted, ConfigError, SourceError, XimilarError
+from ximilar_async.errors import (
+    AccountingError,
+    BulkAborted,
+    ConfigError,
+    JournalError,
+    SourceError,
+    XimilarError,
+)
 
 from ._books import Books
+from ._calls import Calls
 from ._dispatch import Dispatcher, Ending
 from ._doubts import Doubts
 from ._health import Health
@@ -28,6 +37,7 @@ from ._item import Batch
 from ._ledger import Ledger
 from ._listeners import Listeners
 from ._outcomes import Outcome
+from ._poison import PoisonGuard
 from ._prepare import Preparer, run_mark
 from ._report import Report, Stop
 from ._schedule import Schedule
@@ -80,6 +90,7 @@ class Engine:
     _intake: Intake = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
     _watch: Watch = field(init=False)
+    _calls: Calls = field(factory=Calls, init=False)
     _schedule: Schedule = field(factory=Schedule, init=False)
     _ending: Ending = field(factory=Ending, init=False)
     _queue: asyncio.Queue[Work | None] = field(init=False)
@@ -100,11 +111,22 @@ class Engine:
         ledger = self._ledger = Ledger(self.listeners, self._books, self._on_settled)
         self._queue = asyncio.Queue(self.workers)
         health, schedule, attribute = self._health, self._schedule, self.operation.attribute
-        self._doubts = Doubts(collection, ledger, health, retry, schedule, attribute, halt)
+        calls = self._calls
+        self._doubts = Doubts(collection, ledger, health, calls, retry, schedule, attribute, halt)
+        once = collection.with_options(retry=evolve(retry, attempts=1))
         self._sender = Sender(
-            self.operation, collection, ledger, health, self._doubts, schedule, retry, halt
+            self.operation,
+            once,
+            ledger,
+            health,
+            self._doubts,
+            calls,
+            PoisonGuard(once, ledger, health, calls),
+            schedule,
+            retry,
+            halt,
         )
-        self._watch = Watch(options, health, self._sender, halt)
+        self._watch = Watch(options, health, calls, halt)
         self._intake = Intake(
             self.source,
             options,
@@ -127,6 +149,7 @@ class Engine:
             self.listeners,
             health,
             self._ending,
+            self._note_defect,
         )
 
     def _preparer(self) -> Preparer:
@@ -160,7 +183,7 @@ class Engine:
             self.listeners.end()
             raise
         self._started = self.clock()
-        self._watch.began = self._started
+        self._watch.began, self._watch.before = self._started, Counter(self._ledger.counts)
         self._gate_before = self.collection.statistics()
         self._running = asyncio.create_task(self._pipeline())
         try:
@@ -174,6 +197,8 @@ class Engine:
         report = self.report()
         if not self._running.cancelled():
             _raise_single(self._running.exception(), report)
+        if isinstance(self._cause, AccountingError):
+            raise self._cause
         if self._ending.stop not in _GENTLE:
             raise BulkAborted(report.summary(), report) from self._cause or self.listeners.failure
         return report
@@ -228,14 +253,25 @@ class Engine:
 
     async def _end(self) -> None:
         """Close ledger and books, and tell for the last time."""
-        ending = self._ending
-        self._ledger.close(ending.reason or "the run was cancelled")
-        self._intake.close()
-        self._ended = self.clock()
-        good = self._running is not None and not self._running.cancelled() and not self._cause
-        await self._books.close(self.report() if good and ending.stop is not Stop.JOURNAL else None)
-        self.listeners.tell_progress(self.report)
-        self.listeners.end()
+        try:
+            self._ledger.close(self._ending.reason or "the run was cancelled")
+        finally:
+            self._ended = self.clock()
+            self._intake.close()
+            try:
+                await self._close_books()
+            finally:
+                self.listeners.tell_progress(self.report)
+                self.listeners.end()
+
+    async def _close_books(self) -> None:
+        running, stop = self._running, self._ending.stop
+        good = running is not None and not running.cancelled() and not self._cause
+        try:
+            await self._books.close(self.report() if good and stop is not Stop.JOURNAL else None)
+        except JournalError as error:
+            self._ending.note(Stop.JOURNAL, str(error))
+            self._cause = self._cause or error
 
     # --- from outside ---------------------------------------------------------------------------
 
@@ -250,12 +286,18 @@ class Engine:
         if self._ended is not None and stop is not Stop.CALLBACK:
             return  # only the last call of `progress` comes later
         self._ending.note(stop, reason)
+        if self._ending.halted:
+            return
         self._ending.halted = True
         self.listeners.lift()
-        self._sender.withdraw()
+        self._calls.withdraw()
         self._dispatcher.wake.set()
         if self._reader is not None:
             self._reader.cancel()
+
+    def _note_defect(self, error: Exception) -> None:
+        self._cause = self._cause or error
+        self.halt(Stop.DEFECT, repr(error))
 
     def flush(self, up_to: int) -> None:
         """Send records up to this number without waiting for fuller batches.

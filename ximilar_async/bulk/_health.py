@@ -85,11 +85,12 @@ class Health:
         self.accepted += accepted
         self.breaker.succeeded(self.clock())
 
-    def failure(self, error: XimilarError, *, counts: bool = True) -> bool:
+    def failure(self, error: XimilarError, trace: Trace, *, counts: bool = True) -> bool:
         """Note that the service did not answer, and tell whether this opened the breaker.
 
         Args:
             error: What the request met.
+            trace: The request's.
             counts: Whether it may mean an outage.
         """
         self.failed += 1
@@ -98,9 +99,14 @@ class Health:
         if classify(error) is FailureClass.THROTTLED:
             self.breaker.succeeded(now)  # it says that it is there
             self.throttled_since = now if self.throttled_since is None else self.throttled_since
-        elif counts or open_before:
+        elif (counts or open_before) and not self._left_before_outage(trace):
             self.breaker.failed(now)
         return self.breaker.is_open and not open_before
+
+    def _left_before_outage(self, trace: Trace) -> bool:
+        """Tell whether a request that fails now is no probe, but one that left before it opened."""
+        opened, sent = self.breaker.opened_at, trace.sent_at
+        return opened is not None and sent is not None and sent < opened
 
     @property
     def failure_rate(self) -> float:

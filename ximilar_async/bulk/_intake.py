@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from ximilar_async.errors import ConfigError, RecordError
+from ximilar_async.errors import ConfigError, JournalError, RecordError
 
 from ._batching import Batcher
 from ._groups import by_field, by_image
@@ -17,6 +17,7 @@ from ._inflight import InFlight
 from ._item import Batch
 from ._outcomes import Outcome
 from ._reconcile import Verdict
+from ._report import Stop
 from ._seen import SeenIds
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Intake:
     _size: int = field(init=False)
     _last: Sequence[Item] = field(default=(), init=False)
     """The records of the last batch that left, where that matters."""
+    _dispatching: bool = field(default=False, init=False)
+    """Whether a full batch waits for its turn: what is behind it must not overtake it."""
     _hurry: int = field(default=0, init=False)
     _paused: bool = field(default=False, init=False)
     """Whether reading waits for room: then nothing will fill a batch."""
@@ -262,9 +265,9 @@ class Intake:
             items: The others.
             outcome: What became of them.
         """
+        self.room.set()
         if self._seen is not None and outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT):
-            for item in items:
-                self._seen.add(item.id or "")
+            self._remember(self._seen, items)
         ready = []
         for position, guard in enumerate(self._guards, 1):
             for item in items:
@@ -273,11 +276,28 @@ class Intake:
                     ready.append(following)
         return ready
 
+    def _remember(self, seen: SeenIds, items: Sequence[Item]) -> None:
+        try:
+            for item in items:
+                seen.add(item.id or "")
+        except JournalError as error:
+            self._forget_all(error)
+
     def _is_repeated(self, item: Item) -> bool:
         """Tell whether an earlier record of this run is known to have brought the `_id` in."""
         if self._seen is None or item.id is None or item.doubtful:
             return False
-        return item.id in self._seen
+        try:
+            return item.id in self._seen
+        except JournalError as error:
+            self._forget_all(error)
+            return False
+
+    def _forget_all(self, error: JournalError) -> None:
+        """End the run: what cannot be remembered cannot be told from what is new."""
+        self.close()
+        self._seen = None
+        self.books.on_stop(Stop.JOURNAL, str(error))
 
     def close(self) -> None:
         """Forget what was read."""
@@ -292,9 +312,10 @@ class Intake:
             reason = "input_duplicate: an earlier record of this input has this `_id`"
             self.ledger.settle(item, Verdict(Outcome.ALREADY_PRESENT, reason))
             return
-        if not len(self._batcher):
+        ready = self._batcher.add(item)
+        if ready or len(self._batcher) == 1:
             self._began = self.health.clock()
-        await self._dispatch(self._batcher.add(item))
+        await self._dispatch(ready)
 
     async def flush(self) -> None:
         """Send the batch that is being filled, however small."""
@@ -324,15 +345,26 @@ class Intake:
 
     def _may_follow(self) -> bool:
         """Tell whether a further batch may leave now."""
-        return not self.in_order or not any(map(self.ledger.is_open, self._last))
+        if not self.in_order:
+            return True
+        return not self._dispatching and not any(map(self.ledger.is_open, self._last))
 
     async def _dispatch(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            while not self._may_follow():
-                self.room.clear()
-                await self.room.wait()
+            if self.in_order:
+                await self._await_turn()
             self._last = batch.items
             await self.queue.put(batch)
+
+    async def _await_turn(self) -> None:
+        """Wait until all records that left before are decided; meanwhile nobody else may send."""
+        self._dispatching = True
+        try:
+            while any(map(self.ledger.is_open, self._last)):
+                self.room.clear()
+                await self.room.wait()
+        finally:
+            self._dispatching = False
 
 
 async def _next_of(chunks: AsyncIterator[Chunk]) -> Chunk | None:

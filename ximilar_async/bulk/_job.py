@@ -109,7 +109,11 @@ class Job:
         self._engine.listeners.close_buffer()
         if error is not None:
             self.stop(f"left by {type(error).__name__}")
-            await asyncio.wait({self._start()})
+            try:
+                await asyncio.wait({self._start()})
+            except asyncio.CancelledError:
+                self.abort("cancelled")  # cancelled once more: nobody waits any longer
+                raise
         else:
             await self
 

@@ -106,10 +106,6 @@ class Ledger:
         Raises:
             AccountingError: one was closed before.
         """
-        if self.listeners.wants_results:
-            for item in items:
-                self.settle(item, Verdict(outcome))
-            return
         for item in items:
             if self._open.pop(item.seq, None) is None:
                 raise AccountingError(f"record {item.seq} was settled twice")
@@ -130,7 +126,6 @@ class Ledger:
             self.pending_bytes -= item.size
         outcome = verdict.outcome or Outcome.FAILED
         self.counts[outcome] += 1
-        self.on_settled((item,), outcome)
         told = self.listeners.wants_results
         result = None if outcome in GOOD and not told else _result(item, outcome, verdict)
         if verdict.final or not self.books.resumable:
@@ -139,6 +134,7 @@ class Ledger:
             self._keep(result)
             if told:
                 self.listeners.notify(result)
+        self.on_settled((item,), outcome)
 
     def close(self, reason: str) -> None:
         """Close what is still open: it was not attempted, or sent without a usable answer.

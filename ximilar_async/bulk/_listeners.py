@@ -36,6 +36,7 @@ class Listeners:
     on_stop: Callable[[Stop, str], None]
     failure: BaseException | None = field(default=None, init=False)
     """What a callback raised."""
+    _lifted: bool = field(default=False, init=False)
     _buffer: ResultBuffer | None = field(default=None, init=False)
 
     @property
@@ -46,6 +47,8 @@ class Listeners:
     def open_buffer(self, limit: int) -> ResultBuffer:
         """Return the buffer that every further result goes into."""
         self._buffer = ResultBuffer(limit)
+        if self._lifted:
+            self._buffer.lift()
         return self._buffer
 
     def close_buffer(self) -> None:
@@ -82,6 +85,7 @@ class Listeners:
 
     def lift(self) -> None:
         """Hold the run back no more; what is pending bounds what can still come."""
+        self._lifted = True
         if self._buffer is not None:
             self._buffer.lift()
 

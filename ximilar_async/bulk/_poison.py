@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
 from ximilar_async._endpoints import PING
-from ximilar_async._retry import Trace
-from ximilar_async.errors import XimilarError
+from ximilar_async._retry import FailureClass, Trace, classify
+from ximilar_async.errors import TimedOutError, XimilarError
+
+from ._calls import WithdrawnError
 
 if TYPE_CHECKING:
     from ximilar_async._collection import Collection
 
+    from ._calls import Calls
     from ._health import Health
     from ._item import Item
     from ._ledger import Ledger
@@ -23,6 +27,9 @@ _FAILURES: Final = 2
 _CHANCE: Final = 0.005
 """Probability below which so many failures of one batch are no bad luck: at 30 % of failures the
 fifth, at 10 % the third, at 1 % the second. With 0.02 bisecting cost 1 % more requests at 30 %."""
+
+_NO_SIGN: Final = frozenset({FailureClass.NOT_SENT, FailureClass.DOUBTFUL})
+"""Failures after which nobody knows whether the service is there."""
 
 _FEW: Final = 50
 """Open records up to which a failing batch is told from an outage by asking the service."""
@@ -36,11 +43,13 @@ class PoisonGuard:
         collection: Whom to ask whether it is there; sends once.
         ledger: Knows how much is left to do.
         health: What requests met so far.
+        calls: Through which requests leave.
     """
 
     collection: Collection
     ledger: Ledger
     health: Health
+    calls: Calls
 
     async def suspects(self, item: Item) -> bool:
         """Tell whether a batch that failed had better be bisected.
@@ -75,14 +84,23 @@ class PoisonGuard:
         return self.ledger.open <= _FEW
 
     async def is_service_there(self) -> bool:
-        """Ask the service for a sign of life."""
+        """Ask the service for a sign of life; a refusal is one too."""
         trace = Trace()
         try:
-            await self.collection.call(PING, trace=trace)
-        except XimilarError as error:
-            self.health.failure(error)
+            async with asyncio.timeout(self.health.retry.deadline):
+                await self.calls.call(self.collection, PING, trace=trace)
+        except WithdrawnError:
             return False
+        except TimeoutError:
+            return self._no_sign(TimedOutError("ping: no answer in time"), trace)
+        except XimilarError as error:
+            if classify(error) in _NO_SIGN:
+                return self._no_sign(error, trace)
         finally:
             self.health.sent(trace, again=0)
         self.health.answer(accepted=False)
         return True
+
+    def _no_sign(self, error: XimilarError, trace: Trace) -> bool:
+        self.health.failure(error, trace)
+        return False

@@ -39,6 +39,8 @@ class Stop(StrEnum):
     """The collection is full or the credits are spent."""
     OUTAGE = "service unreachable"
     """One request after the other failed."""
+    DEFECT = "internal error"
+    """Something raised what it should not: this package, or a transport of yours."""
     ERRORS = "too many errors"
     """More records were rejected or failed than `Options.error_budget` allows."""
     DEADLINE = "out of time"
@@ -64,6 +66,7 @@ _EXIT_CODES: Mapping[Stop, ExitCode] = {
     Stop.CAPACITY: ExitCode.CAPACITY,
     Stop.OUTAGE: ExitCode.OUTAGE,
     Stop.ASKED: ExitCode.INTERRUPTED,
+    Stop.DEFECT: ExitCode.ACCOUNTING,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field
@@ -14,14 +13,13 @@ from ximilar_async.errors import (
     AnswerTooLargeError,
     ApiError,
     CapacityError,
-    DisconnectedError,
     NotFoundError,
     XimilarError,
 )
 
+from ._calls import WithdrawnError
 from ._doubts import FATAL, FREE, knows_none
 from ._outcomes import Outcome
-from ._poison import PoisonGuard
 from ._reconcile import Verdict, is_all_done
 from ._report import Stop
 
@@ -32,11 +30,13 @@ if TYPE_CHECKING:
     from ximilar_async._config import Retry
     from ximilar_async._endpoints import Endpoint
 
+    from ._calls import Calls
     from ._doubts import Doubts
     from ._health import Health
     from ._item import Batch, Item
     from ._ledger import Ledger
     from ._operations import Operation
+    from ._poison import PoisonGuard
     from ._schedule import Schedule
 
 _FULL: Final = 412
@@ -51,10 +51,12 @@ class Sender:
 
     Args:
         operation: What to do with the records.
-        collection: Where.
+        collection: Where; its calls are made once, for sending again is the schedule's.
         ledger: What is told of each record.
         health: What is told of each request.
         doubts: Where records go that only a look into the collection can tell about.
+        calls: Through which requests leave.
+        poison: Tells a batch that breaks its request from an outage.
         schedule: Where batches wait that are to be sent again.
         retry: When and how long to wait before that.
         on_stop: Called when the run had better end, with why.
@@ -65,93 +67,55 @@ class Sender:
     ledger: Ledger
     health: Health
     doubts: Doubts
+    calls: Calls
+    poison: PoisonGuard
     schedule: Schedule
     retry: Retry
     on_stop: Callable[[Stop, str], None]
-    _once: Collection = field(init=False)
     _endpoint: Endpoint[Any] = field(init=False)
-    poison: PoisonGuard = field(init=False)
-    """Tells a batch that breaks its request from an outage."""
     _refused_alone: int = field(default=0, init=False)
-    _calls: dict[asyncio.Task[Any], Trace] = field(factory=dict, init=False)
-    _withdrawn: set[asyncio.Task[Any]] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._endpoint = self.operation.endpoint
         if not self.operation.one_query:
             # Reconciling reads the decoded answer; building typed records would cost 8 µs more.
             self._endpoint = evolve(self._endpoint, answer=Answer)
-        self._once = self.collection.with_options(retry=evolve(self.retry, attempts=1))
-        self.poison = PoisonGuard(self._once, self.ledger, self.health)
 
     async def attempt(self, batch: Batch) -> None:
         """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
         trace = Trace()
         try:
+            await self._attempt(batch, trace)
+        except WithdrawnError:
+            self._note_sent(batch, trace)
+            self.schedule.add(self.health.clock(), batch)
+        except BaseException:
+            self._note_sent(batch, trace)
+            raise
+
+    async def _attempt(self, batch: Batch, trace: Trace) -> None:
+        try:
             answer = await self._call(batch, trace)
         except AnswerError as error:
             if error.raw is None or self.operation.one_query:
-                await self._unanswered(batch, error)
+                await self._unanswered(batch, error, trace)
             else:
                 self._answered(batch, error.raw)
         except XimilarError as error:
-            await self._refused(batch, error)
+            await self._refused(batch, error, trace)
         else:
-            if answer is not None:
-                self._answered(batch, answer.raw, answer)
+            self._answered(batch, answer.raw, answer)
 
-    async def _call(self, batch: Batch, trace: Trace) -> Answer | None:
-        """Return the answer; None if the batch was called back before it left."""
-        task = asyncio.current_task()
-        assert task is not None  # the engine's workers are tasks
+    async def _call(self, batch: Batch, trace: Trace) -> Answer:
         again = batch.items[0].failed_at is not None
-        self._calls[task] = trace
         fields = self.operation.body(batch.items)
         try:
-            answer: Answer = await self._once.call(self._endpoint, fields, trace=trace)
-        except XimilarError:
-            raise
-        except BaseException as error:
-            self._note_sent(batch, trace)
-            if not isinstance(error, asyncio.CancelledError) or not self._is_ours(task):
-                raise
-            self.schedule.add(self.health.clock(), batch)
-            return None
+            return await self.calls.call(self.collection, self._endpoint, fields, trace=trace)
         finally:
-            del self._calls[task]
             self.health.sent(trace, again=trace.requests if again else trace.retries)
-        return answer
-
-    # --- calling back what has not left ---------------------------------------------------------
-
-    def hangs_since(self) -> float | None:
-        """Return when the request left that waits longest for its answer; None without any."""
-        sent = [trace.sent_at for trace in self._calls.values() if trace.sent_at is not None]
-        return min(sent, default=None)
-
-    def withdraw(self, *, sent_too: bool = False) -> None:
-        """Call back every batch that still waits at the gate; what has left goes on.
-
-        Args:
-            sent_too: Also give up waiting for answers; what has left may have been applied.
-        """
-        for task, trace in self._calls.items():
-            if (sent_too or not trace.requests) and task not in self._withdrawn:
-                self._withdrawn.add(task)
-                task.cancel()
-
-    def _is_ours(self, task: asyncio.Task[Any]) -> bool:
-        """Tell whether a cancelled call was called back by us, and nothing else ends its task."""
-        if task in self._withdrawn:
-            self._withdrawn.discard(task)
-            return not task.uncancel()
-        if not task.cancelling():
-            # Somebody else's cancellation that came through the transport ends no run.
-            raise DisconnectedError("the request was cancelled from outside") from None
-        return False
 
     def _note_sent(self, batch: Batch, trace: Trace) -> None:
-        """Note that a request that nobody waits for any more may have been applied."""
+        """Note that a request which did not end as requests do may have been applied."""
         if trace.requests and self.operation.endpoint.writes:
             for item in batch.items:
                 item.doubtful = True
@@ -187,7 +151,7 @@ class Sender:
 
     # --- what failures mean ---------------------------------------------------------------------
 
-    async def _refused(self, batch: Batch, error: XimilarError) -> None:
+    async def _refused(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
         failure = classify(error)
         if isinstance(error, NotFoundError) and self._is_about_records(error):
             self.health.answer(accepted=True)
@@ -203,7 +167,7 @@ class Sender:
         elif isinstance(error, AnswerTooLargeError):
             self._too_large(batch, error)
         else:
-            await self._unanswered(batch, error)
+            await self._unanswered(batch, error, trace)
 
     def _too_large(self, batch: Batch, error: XimilarError) -> None:
         """Ask for less at once: the same answer would be as large again."""
@@ -253,7 +217,7 @@ class Sender:
         else:
             self._give_up(batch.items, error, Outcome.REJECTED)
 
-    async def _unanswered(self, batch: Batch, error: XimilarError) -> None:
+    async def _unanswered(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
         """Send again later what may still succeed, and give up what was tried long enough."""
         failure, now = classify(error), self.health.clock()
         outage = self.health.breaker.is_open
@@ -263,8 +227,8 @@ class Sender:
             self._note_failure(item, error, now)
             item.attempts += not free
         # A record that breaks its request is no outage; in one, it may have been the probe.
-        if self.health.failure(error, counts=not batch.isolated):
-            self.withdraw()
+        if self.health.failure(error, trace, counts=not batch.isolated):
+            self.calls.withdraw()
         if (error.retry_after or 0.0) > self.retry.longest_hint:
             self.on_stop(Stop.OUTAGE, f"{error}: asked to wait {error.retry_after:.0f} s")
         # A batch that is being bisected is given up record by record, never as a whole.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
@@ -10,12 +11,11 @@ from ._outcomes import Outcome
 from ._report import Stop
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
 
+    from ._calls import Calls
     from ._health import Health
     from ._options import Options
-    from ._sender import Sender
 
 _ENOUGH: Final = 100
 """Records that must be decided before a share of errors means anything."""
@@ -28,16 +28,18 @@ class Watch:
     Args:
         options: The bounds.
         health: Whether the service is there.
-        sender: Whose requests may hang.
+        calls: The requests, which may hang.
         on_stop: Called when the run has to end, with why.
     """
 
     options: Options
     health: Health
-    sender: Sender
+    calls: Calls
     on_stop: Callable[[Stop, str], None]
     began: float = field(default=0.0, init=False)
     """When the run began, by its clock."""
+    before: Counter[Outcome] = field(factory=Counter, init=False)
+    """What earlier runs of the same journal decided: it is not this run's to bear."""
 
     def look(self, now: float) -> None:
         """End the run when the service has not answered for too long, or its time is over."""
@@ -48,10 +50,10 @@ class Watch:
         if throttled is not None and now - throttled > patience:
             words = f"nothing but refusals for {now - throttled:.0f} s: {self.health.last_failure}"
             self.on_stop(Stop.OUTAGE, words)
-        sent = self.sender.hangs_since()
+        sent = self.calls.hangs_since()
         if sent is not None and now - sent > patience:
             self.on_stop(Stop.OUTAGE, f"a request has no answer after {now - sent:.0f} s")
-            self.sender.withdraw(sent_too=True)
+            self.calls.withdraw(sent_too=True)
         deadline = self.options.deadline
         if deadline is not None and now - self.began > deadline:
             self.on_stop(Stop.DEADLINE, f"{deadline:g} s have passed (deadline)")
@@ -61,8 +63,9 @@ class Watch:
         budget = self.options.error_budget
         if budget is None:
             return
-        errors = counts[Outcome.REJECTED] + counts[Outcome.FAILED]
-        if is_over_budget(errors, counts.total(), budget):
+        here = counts - self.before
+        errors = here[Outcome.REJECTED] + here[Outcome.FAILED]
+        if is_over_budget(errors, here.total(), budget):
             allowed = f"{budget:.0%}" if isinstance(budget, float) else str(budget)
             told = f"{errors} records were rejected or failed, more than {allowed} (error_budget)"
             self.on_stop(Stop.ERRORS, told)
