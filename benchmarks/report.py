@@ -42,7 +42,7 @@ def case_table(data: Mapping[str, Any], case: Mapping[str, Any]) -> str:
         line.append(f"{middle(case, name, rps):,.0f}")
         if base:
             line += [f"{statistics.median(ratios(case, name, base, of)):.2f}" for of in (rps, cpu)]
-        line += [f"{middle(case, name, lambda turn, of=of: turn[of]):.1f}" for of in shown]
+        line += [f"{middle(case, name, lambda turn, of=of: turn[of]):.2f}" for of in shown]
         lines.append(line)
     return f"### {case['title']}\n\n{results.table([*head, *shown.values()], lines)}"
 

@@ -37,20 +37,36 @@ def _endless(count: int) -> Iterator[Record]:
         yield {"_id": f"sku-{number:08}", "_url": url, "category": "boots", "price": number}
 
 
+FEW = 10_000
+"""Records of the runs that a long one is compared with."""
+
+
+async def _cpu(collection: Collection, count: int, options: bulk.Options) -> float:
+    """Insert so many records; return the seconds of CPU."""
+    start = time.process_time()
+    report = await bulk.insert(collection, _endless(count), options=options)
+    assert report.inserted == count, report.summary()
+    return time.process_time() - start
+
+
 def _many(load: Load, meter: Meter, options: bulk.Options) -> None:
+    """Insert many records, with short runs before and after: what a record costs is to be equal."""
     count = load.requests * BATCH
 
     async def run() -> None:
         async with opened(load) as collection:
-            await bulk.insert(collection, _endless(load.warm * BATCH))
+            few = [await _cpu(collection, FEW, bulk.Options()) for _ in range(4)][1:]
             for _ in meter.starts(load):
                 course = Course(count)
                 chosen = attrs.evolve(options, progress=course.note)
                 with meter:
-                    report = await bulk.insert(collection, _endless(count), options=chosen)
+                    start = time.perf_counter()
+                    cpu = await _cpu(collection, count, chosen)
+                    seconds = time.perf_counter() - start
+                    few += [await _cpu(collection, FEW, bulk.Options()) for _ in range(3)]
                     grown = course.points[-1]["mib"] - course.points[0]["mib"]
-                    meter.note(peak_mib=peak_mib(), grown_mib=round(grown, 1))
-                assert report.inserted == count, report.summary()
+                    meter.note(seconds=seconds, cpu=cpu, peak_mib=peak_mib(), grown_mib=grown)
+                    meter.note(growth=cpu / count / (statistics.median(few) / FEW))
 
     uvloop.run(run())
 
