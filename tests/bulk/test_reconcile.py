@@ -131,7 +131,7 @@ def test_what_is_not_stored_cannot_be_changed() -> None:
 
 # --- any answer at all --------------------------------------------------------------------------
 
-EXAMPLES = max(300, settings().max_examples)  # 20,000 with --hypothesis-profile=thorough
+EXAMPLES = max(150, settings().max_examples)  # 20,000 with --hypothesis-profile=thorough
 hostile = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
