@@ -30,6 +30,7 @@ from cases import CASES, CONTENDERS
 from contenders import external
 from faults_vendor import VENDOR
 from faults_vendor import vendor_python as environment
+from figures import columns
 from pictures import draw
 from sink import sink
 
@@ -166,7 +167,7 @@ def run_case(case: Case, shop: Workshop, rounds: int) -> dict[str, Any]:
                         turns[one.name].append(one.turn(server))
     told = ("title", "base", "workers", "tls", "sink", "shown")
     described = {name: value for name, value in attrs.asdict(case).items() if name in told}
-    return {**described, "turns": turns}
+    return {**described, "turns": {name: columns(made) for name, made in turns.items()}}
 
 
 def measure(names: Iterable[str], given: argparse.Namespace) -> dict[str, Any]:

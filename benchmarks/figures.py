@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Turn: TypeAlias = "Mapping[str, Any]"
 
@@ -23,9 +23,21 @@ def cpu(turn: Turn) -> float:
     return float(1e6 * turn["cpu"] / max(1, turn["requests"]))
 
 
+def columns(turns: Sequence[Turn]) -> dict[str, list[float]]:
+    """Return turns as the JSON holds them: a list of values for each figure.
+
+    Example:
+        >>> columns([{"requests": 10, "seconds": 0.12345678}, {"requests": 10, "seconds": 0.5}])
+        {'requests': [10, 10], 'seconds': [0.123457, 0.5]}
+    """
+    return {name: [round(turn[name], 6) for turn in turns] for name in turns[0]}
+
+
 def every(case: Mapping[str, Any], name: str, what: Callable[[Turn], float]) -> list[float]:
     """Return a figure of each of a client's turns."""
-    return [what(turn) for turn in case["turns"][name]]
+    held = case["turns"][name]
+    turns = zip(*held.values(), strict=True)
+    return [what(dict(zip(held, values, strict=True))) for values in turns]
 
 
 def middle(case: Mapping[str, Any], name: str, what: Callable[[Turn], float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +49,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 
+def _flat(text: str) -> str:
+    """Return JSON with each list of numbers on one line."""
+    return re.sub(r"\[[\d\s.,e+-]+\]", lambda found: " ".join(found[0].split()), text)
+
+
 def write(name: str, data: dict[str, Any], text: str) -> None:
     """Write results under the benchmarks' folder of results.
 
@@ -57,6 +63,6 @@ def write(name: str, data: dict[str, Any], text: str) -> None:
         text: The same in Markdown.
     """
     FOLDER.mkdir(exist_ok=True)
-    whole = json.dumps({**circumstances(), **data}, indent=2)
+    whole = _flat(json.dumps({**circumstances(), **data}, indent=2))
     FOLDER.joinpath(f"{name}.json").write_text(f"{whole}\n", encoding="utf-8")
     FOLDER.joinpath(f"{name}.md").write_text(text, encoding="utf-8")

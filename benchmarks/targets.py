@@ -23,6 +23,8 @@ class Target:
     """Cases that it needs."""
     figures: Callable[[Cases], list[float]]
     """Returns a figure for each turn; their median counts."""
+    by_cpu: Callable[[Cases], list[float]] | None = None
+    """The same by CPU time, which other work on the machine disturbs less."""
     least: float | None = None
     most: float | None = None
     stretch: float | None = None
@@ -40,6 +42,7 @@ class Target:
             "stretch": "" if self.stretch is None else self._words(self.stretch),
             "measured": measured,
             "quartiles": (low, high),
+            "by_cpu": self.by_cpu and statistics.median(self.by_cpu(cases)),
             "digits": self.digits,
             "met": self._verdict(measured),
         }
@@ -62,9 +65,9 @@ def _over(case: str, name: str, base: str) -> Callable[[Cases], list[float]]:
     return lambda cases: ratios(cases[case], name, base, rps)
 
 
-def _cheaper(case: str) -> Callable[[Cases], list[float]]:
-    """By how much a record is cheaper than by the vendor's client."""
-    return lambda cases: ratios(cases[case], "vendor", "bulk", cpu)
+def _cheaper(case: str, name: str, than: str) -> Callable[[Cases], list[float]]:
+    """By how much a request is cheaper than another client's."""
+    return lambda cases: ratios(cases[case], than, name, cpu)
 
 
 def _efficiency(case: str) -> Callable[[Cases], list[float]]:
@@ -87,6 +90,7 @@ TARGETS: Final = (
         what="`bulk.insert` ÷ bare aiohttp loop, requests/s, small records",
         cases=("small",),
         figures=_over("small", "bulk", "bare"),
+        by_cpu=_cheaper("small", "bulk", "bare"),
         least=0.90,
         stretch=0.95,
     ),
@@ -94,6 +98,7 @@ TARGETS: Final = (
         what="the same with rate limit, retry, journal, rejects file",
         cases=("small",),
         figures=_over("small", "all", "bare"),
+        by_cpu=_cheaper("small", "all", "bare"),
         least=0.80,
         stretch=0.90,
     ),
@@ -101,13 +106,14 @@ TARGETS: Final = (
         what="`visual_knn`, typed answer ÷ bare aiohttp call, requests/s",
         cases=("search",),
         figures=_over("search", "knn", "bare_knn"),
+        by_cpu=_cheaper("search", "knn", "bare_knn"),
         least=0.85,
         stretch=0.93,
     ),
     Target(
         what="CPU a record, vendor's client ÷ ours, small records",
         cases=("small",),
-        figures=_cheaper("small"),
+        figures=_cheaper("small", "bulk", "vendor"),
         least=10,
         stretch=15,
         unit=" times",
@@ -117,6 +123,7 @@ TARGETS: Final = (
         what="records/s ÷ vendor's client, TLS, 50 ms, 30 workers each",
         cases=("tls-latency",),
         figures=_over("tls-latency", "bulk", "vendor"),
+        by_cpu=_cheaper("tls-latency", "bulk", "vendor"),
         least=5,
         unit=" times",
         digits=1,
@@ -125,6 +132,7 @@ TARGETS: Final = (
         what="records/s ÷ vendor's client, 5 % of answers at 500 ms, 30 workers each",
         cases=("tail",),
         figures=_over("tail", "bulk", "vendor"),
+        by_cpu=_cheaper("tail", "bulk", "vendor"),
         least=2.5,
         stretch=3.5,
         unit=" times",
@@ -133,7 +141,7 @@ TARGETS: Final = (
     Target(
         what="CPU a record, vendor's client ÷ ours, image files",
         cases=("files",),
-        figures=_cheaper("files"),
+        figures=_cheaper("files", "bulk", "vendor"),
         least=8,
         stretch=12,
         unit=" times",
