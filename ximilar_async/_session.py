@@ -251,6 +251,14 @@ class Session:
         self._asked += 1
         return self._token
 
+    async def _another_token(self, refusal: XimilarError) -> Secret:
+        """Ask the provider again; if it fails, the call fails as refused, and that is why."""
+        try:
+            return await self._ask_token()
+        except Exception as error:
+            refusal.add_note(f"the token provider raised {error!r}")
+            raise refusal from error
+
     async def _refresh(self, call: _Call[A], error: XimilarError) -> None:
         """Give the call a fresh token, or raise the error if there is no other one.
 
@@ -262,7 +270,7 @@ class Session:
         call.refreshed = True
         async with self._refreshing:
             known = self._token if call.asked != self._asked else None
-            token = known or await self._ask_token()
+            token = known or await self._another_token(error)
         headers = {**call.request.headers, "authorization": authorization(token)}
         if headers == call.request.headers:
             raise error
@@ -271,13 +279,8 @@ class Session:
 
 async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
     """Return the token, or what its provider gives, before any error can show it."""
-    try:
-        given = token() if callable(token) else token
-        return conceal(await given if inspect.isawaitable(given) else given)
-    except XimilarError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"the token provider raised {error!r}") from error
+    given = token() if callable(token) else token
+    return conceal(await given if inspect.isawaitable(given) else given)
 
 
 def _read(call: _Call[A], response: Response) -> A:

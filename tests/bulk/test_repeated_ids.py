@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import ScriptedService, answer
+from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
@@ -61,6 +61,19 @@ async def test_one_id_ten_thousand_times_is_decided_to_the_last() -> None:
     options = bulk.Options(remember_ids=True)
     report = await bulk.insert(collection_of(service), records(10_000, 1), options=options)
     assert (report.inserted, report.already_present) == (1, 9_999)
+
+
+async def test_a_repetition_in_doubt_is_not_counted_as_inserted() -> None:
+    """The same record twice, the second answer lost: one was inserted, whatever was compared."""
+
+    def script(method: str, _: dict[str, Any]) -> Fault | None:
+        return lost() if method == "insert" and len(service.sent("insert")) in (2, 4) else None
+
+    service = ScriptedService(script, apply_first=True)
+    same = [{"_id": "1", "_url": "https://example.com/1.jpg"}] * 3
+    options = bulk.Options(retry=Retry(base=0.001, cap=0.01), flush_after=0.01)
+    report = await bulk.insert(collection_of(service), same, options=options)
+    assert (report.inserted, report.already_present) == (1, 2)
 
 
 async def test_updates_of_one_id_are_all_sent_in_order() -> None:

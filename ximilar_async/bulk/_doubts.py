@@ -166,6 +166,9 @@ class Doubts:
             both = item.id in stored
             says = "contradicts itself about it" if both else "does not mention it"
             return unconfirmed(item, f"the look-up {says}")
+        if item.repeats and item.id in stored:
+            reason = "an earlier record of this input has this `_id`"
+            return Verdict(Outcome.ALREADY_PRESENT, reason)
         sent = orjson.loads(item.wire or b"{}")
         return self.attribute(sent, stored.get(item.id), item.doubt or Verdict(None))
 

@@ -269,10 +269,14 @@ class Intake:
         if self._seen is not None and outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT):
             self._remember(self._seen, items)
         ready = []
+        there = outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT)
         for position, guard in enumerate(self._guards, 1):
             for item in items:
                 following = guard.leave(item)
-                if following is not None and self._pass(following, position):
+                if following is None:
+                    continue
+                following.repeats = following.repeats or (there and following.id == item.id)
+                if self._pass(following, position):
                     ready.append(following)
         return ready
 

@@ -33,6 +33,8 @@ class Item:
     """Its series of waits, once it failed."""
     open_then: float = 0.0
     """Seconds of outages before it first failed."""
+    repeats: bool = False
+    """Whether an earlier record of the same input is known to have brought the `_id` in."""
     doubt: Verdict | None = None
     """Why only a look into the collection can tell what became of it, once it is so."""
     doubtful: bool = False

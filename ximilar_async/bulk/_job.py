@@ -134,6 +134,7 @@ class Job:
                 await asyncio.wait({task})
             except asyncio.CancelledError:
                 self.abort("cancelled")
+                await asyncio.wait({task})  # only ledger and files are closed now
                 raise
             raise
 

@@ -138,7 +138,7 @@ class Sender:
         if not self.ledger.listeners.wants_results and is_all_done(ids, raw):
             self.ledger.settle_all(items, self.operation.success)
             return
-        doubtful = {item.id for item in items if item.doubtful}
+        doubtful = {item.id for item in items if item.doubtful and not item.repeats}
         found = self.operation.reconcile(ids, raw, doubtful=doubtful)
         if found.anomalies:
             self.ledger.anomalies.update(found.anomalies)
@@ -162,7 +162,7 @@ class Sender:
         elif failure is FailureClass.CAPACITY:
             self._full(batch, error)
         elif failure in FATAL:
-            self.on_stop(FATAL[failure], str(error))
+            self.on_stop(FATAL[failure], "; ".join([str(error), *getattr(error, "__notes__", ())]))
             self._give_up(batch.items, error, Outcome.NOT_ATTEMPTED)
         elif isinstance(error, AnswerTooLargeError):
             self._too_large(batch, error)
