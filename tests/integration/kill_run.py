@@ -90,6 +90,8 @@ class Killing:
     requests: int = field(default=0, init=False)
 
     def __call__(self, request: Request, number: int) -> Fault | None:
+        if self.process is None:
+            return None  # nobody's but ours
         self.requests += 1
         if request.url.endswith("/insert"):
             self.sent.update(r["_id"] for r in json.loads(request.body)["records"])
@@ -97,12 +99,12 @@ class Killing:
             self.left -= 1
             if not self.left:
                 delay = self.dice.choice([0.0, 0.0, 0.001, 0.004])
-                asyncio.get_running_loop().call_later(delay, self.kill)
+                asyncio.get_running_loop().call_later(delay, self.kill, self.process)
         return self.plan(request, number)
 
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
+    def kill(self, process: ForkServerProcess) -> None:
+        if process is self.process:  # it may have ended by itself by now
+            process.kill()
 
 
 async def play(
@@ -131,8 +133,6 @@ async def play(
     killed = torn = 0
     async with Emulator(faults=killing, latency=0.002) as emulator:
         await _store(emulator, before)
-        killing.requests = 0
-        killing.sent.clear()
         for _ in range(setting.kills):
             killing.left = dice.randint(1, max(1, len(records) // 10 // setting.kills * 2))
             was_killed = await _run(emulator, folder, attribution, killing)
@@ -187,8 +187,8 @@ async def _run(
     """Run the client until it ends or is killed; tell whether it was killed."""
     words = (emulator.url, *(str(folder / name) for name in ("catalog.jsonl", "journal", "told")))
     process = _FORKS.Process(target=run, args=(*words, attribution), daemon=True)
-    process.start()
     killing.process = process
+    process.start()
     try:
         await asyncio.to_thread(process.join, PATIENCE)
         assert process.exitcode in (0, -9), f"it ended with {process.exitcode}"
