@@ -79,6 +79,7 @@ def draw(data: Mapping[str, Any], path: Path) -> None:
     small = {name: middle(cases["small"], name, cpu) for name in cases["small"]["turns"]}
     bars(first, titles, small, "µs of CPU a request of 10 small records (logarithmic)")
     first.set_xscale("log")
+    first.set_xticks([])
     first.set_xticks([], minor=True)
     for axes, (name, what) in zip(others, _PANELS.items(), strict=True):
         speeds = {

@@ -7,6 +7,7 @@ import random
 import statistics
 import time
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from . import BATCH, HEADERS, batches, body, plainly
 from .ours import opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from ximilar_async import Collection
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 # --- many records -------------------------------------------------------------------------------
 
 
-def _endless(count: int) -> Iterator[Record]:
-    for number in range(count):
+def _endless(most: int) -> Iterator[Record]:
+    for number in range(most):
         url = f"https://shop.example/images/{number:08}.jpg"
         yield {"_id": f"sku-{number:08}", "_url": url, "category": "boots", "price": number}
 
@@ -41,44 +42,55 @@ FEW = 10_000
 """Records of the runs that a long one is compared with."""
 
 
-async def _cpu(collection: Collection, count: int, options: bulk.Options) -> float:
+async def _cpu(collection: Collection, most: int, options: bulk.Options) -> float:
     """Insert so many records; return the seconds of CPU."""
     start = time.process_time()
-    report = await bulk.insert(collection, _endless(count), options=options)
-    assert report.inserted == count, report.summary()
+    report = await bulk.insert(collection, _endless(most), options=options)
+    assert report.inserted == most, report.summary()
     return time.process_time() - start
 
 
-def _many(load: Load, meter: Meter, options: bulk.Options) -> None:
-    """Insert many records, with short runs before and after: what a record costs is to be equal."""
-    count = load.requests * BATCH
+def _many(load: Load, meter: Meter, options: Callable[[], bulk.Options]) -> None:
+    """Insert many records, with short runs before and after: what a record costs is to be equal.
+
+    Args:
+        load: How many.
+        meter: Measures the long run alone.
+        options: Returns the options of the next run.
+    """
+    most = load.requests * BATCH
 
     async def run() -> None:
         async with opened(load) as collection:
-            few = [await _cpu(collection, FEW, bulk.Options()) for _ in range(4)][1:]
+            few = [await _cpu(collection, FEW, options()) for _ in range(4)][1:]
             for _ in meter.starts(load):
-                course = Course(count)
-                chosen = attrs.evolve(options, progress=course.note)
+                course = Course(most)
+                chosen = attrs.evolve(options(), progress=course.note)
                 with meter:
                     start = time.perf_counter()
-                    cpu = await _cpu(collection, count, chosen)
+                    cpu = await _cpu(collection, most, chosen)
                     seconds = time.perf_counter() - start
-                    few += [await _cpu(collection, FEW, bulk.Options()) for _ in range(3)]
+                    few += [await _cpu(collection, FEW, options()) for _ in range(3)]
                     grown = course.points[-1]["mib"] - course.points[0]["mib"]
                     meter.note(seconds=seconds, cpu=cpu, peak_mib=peak_mib(), grown_mib=grown)
-                    meter.note(growth=cpu / count / (statistics.median(few) / FEW))
+                    meter.note(growth=cpu / most / (statistics.median(few) / FEW))
 
     uvloop.run(run())
 
 
 def many(load: Load, meter: Meter) -> None:
     """`bulk.insert` of a generator's records."""
-    _many(load, meter, bulk.Options())
+    _many(load, meter, bulk.Options)
 
 
 def many_with_books(load: Load, meter: Meter) -> None:
     """The same with a journal, and ids that came before remembered."""
-    options = bulk.Options(journal=Path(load.folder, "journal"), remember_ids=True)
+    numbers = count()
+
+    def options() -> bulk.Options:
+        journal = Path(load.folder, f"journal-{next(numbers)}")
+        return bulk.Options(journal=journal, remember_ids=True)
+
     _many(load, meter, options)
 
 
