@@ -64,10 +64,21 @@ def test_idle_workers_wait_for_what_the_reader_waits_for() -> None:
     timing.reading("")
     now = 100.0  # nobody reads: idle workers have nothing to wait for
     timing.idle(-2)
+    timing.reading("retry")
+    timing.idle(2)
+    now = 102.0
+    timing.idle(-2)
     timing.exchanged(2.0)
     gate = evolve(QUIET, waited_for_rate=1.0, waited_for_slot=2.0, waited_for_hold=1.0)
     assert timing.shares(QUIET, gate) == pytest.approx(
-        {"source": 6 / 14, "images": 2 / 14, "rate": 1 / 14, "gate": 3 / 14, "network": 2 / 14}
+        {
+            "source": 6 / 18,
+            "images": 2 / 18,
+            "retry": 4 / 18,
+            "rate": 1 / 18,
+            "gate": 3 / 18,
+            "network": 2 / 18,
+        }
     )
 
 

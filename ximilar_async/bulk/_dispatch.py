@@ -109,6 +109,8 @@ class Dispatcher:
             else:
                 await self._bring_back(self.schedule.due(now))
                 await self._settle_down(reader, now)
+            if reader.done():
+                self.health.timing.reading("retry" if self.schedule else "")
             if not self._is_finished(reader):
                 await self._sleep(self.schedule.wait(now))
 

@@ -246,7 +246,11 @@ def knows_none(error: XimilarError, endpoint: Endpoint[Any]) -> TypeGuard[NotFou
     """
     of_records = _NOT_FOUND in endpoint.answer_codes
     raw = error.raw if isinstance(error, NotFoundError) and of_records else None
-    told = isinstance(raw, dict) and isinstance(raw.get("status"), dict)
+    told = (
+        isinstance(raw, dict)
+        and isinstance(raw.get("status"), dict)
+        and not raw.get("answer_records")
+    )
     return told and not _NO_COLLECTION.search(str(getattr(error, "text", "")))
 
 

@@ -36,10 +36,13 @@ from ._intake import Intake
 from ._item import Batch
 from ._ledger import Ledger
 from ._listeners import Listeners
+from ._options import check_call
 from ._outcomes import Outcome
+from ._picture import report_of, with_gate
 from ._poison import PoisonGuard
 from ._prepare import Preparer, run_mark
-from ._report import Report, Stop
+from ._replay import RejectsSource
+from ._report import Stop
 from ._schedule import Schedule
 from ._sender import Sender
 from ._verify import marked
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from ._item import Item, Work
     from ._operations import Operation
     from ._options import Options
+    from ._report import Report
 
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two calls of `progress`."""
@@ -102,6 +106,7 @@ class Engine:
     _cause: Exception | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
+        check_call(self.collection, self.options)
         options, collection, halt = self.options, self.collection, self.halt
         retry = options.retry
         self._started = self.clock()
@@ -255,6 +260,8 @@ class Engine:
         """Close ledger and books, and tell for the last time."""
         try:
             self._ledger.close(self._ending.reason or "the run was cancelled")
+            for name in self._intake.preparer.unseen:
+                self._ledger.anomalies[f"a field that no record has: {name!r} (fields)"] += 1
         finally:
             self._ended = self.clock()
             self._intake.close()
@@ -310,36 +317,20 @@ class Engine:
 
     def report(self) -> Report:
         """Return the state of the run as it is now."""
-        ledger, health, ending = self._ledger, self._health, self._ending
-        now = self._ended or self.clock()
-        report = Report(
+        now, over = self._ended or self.clock(), self._ended is not None
+        report = report_of(self._ledger, self._health, self._ending, now, over=over)
+        report = evolve(
+            report,
             operation=self.operation.name,
-            read=ledger.read_in_all,
-            counts=dict(ledger.counts),
-            resumed=ledger.resumed,
-            requests=health.requests,
-            retries=health.retries,
             elapsed=now - self._started,
-            latency=health.timing.latency.to_dict(),
-            outage_seconds=health.outage_seconds(now),
-            anomalies=dict(ledger.anomalies),
-            samples={outcome: tuple(kept) for outcome, kept in ledger.samples.items()},
-            outage="" if self._ended else health.outage(now),
-            stop=ending.stop,
-            stop_reason=ending.reason,
+            left_out=self.source.left_out if isinstance(self.source, RejectsSource) else 0,
             dry_run=self.options.dry_run,
         )
-        return report if self._gate_before is None else self._with_gate(report, self._gate_before)
-
-    def _with_gate(self, report: Report, before: GateStatistics) -> Report:
-        """Add what the client's gate tells of the time since the run began."""
-        gate = self.collection.statistics()
-        held = gate.held - before.held
-        paused = ""
-        if gate.held_for and self._ended is None:
-            paused = f"paused for {gate.held_for:.0f} s: the service asked for it"
-        shares = self._health.timing.shares(before, gate)
-        return evolve(report, bottleneck=shares, held=held, paused=paused)
+        before = self._gate_before
+        if before is None:
+            return report
+        gate, timing = self.collection.statistics(), self._health.timing
+        return with_gate(report, timing, before, gate, over=over)
 
     # --- what goes on beside --------------------------------------------------------------------
 

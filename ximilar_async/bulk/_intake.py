@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from ximilar_async.errors import ConfigError, JournalError, RecordError
+from ximilar_async.errors import ConfigError, RecordError
 
+from ._admission import admission
 from ._batching import Batcher
-from ._groups import by_field, by_image
-from ._inflight import InFlight
 from ._item import Batch
 from ._outcomes import Outcome
 from ._reconcile import Verdict
-from ._report import Stop
-from ._seen import SeenIds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from ximilar_async.sources import Chunk, Source
 
+    from ._admission import Admission
     from ._books import Books
     from ._health import Health
     from ._item import Item, Work
@@ -61,12 +59,12 @@ class Intake:
     queue: asyncio.Queue[Work | None]
     health: Health
     wait_for_room: Callable[[], Awaitable[None]]
+    admission: Admission = field(init=False)
+    """Which records may leave now."""
     in_order: bool = field(init=False)
     """Whether a batch leaves only when all before it are decided."""
     room: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set when something was decided: there may be room to read on."""
-    _guards: list[InFlight] = field(init=False)
-    """What keeps records apart that must not be under way at once; each is passed in turn."""
     _batcher: Batcher = field(init=False)
     _size: int = field(init=False)
     _last: Sequence[Item] = field(default=(), init=False)
@@ -76,7 +74,6 @@ class Intake:
     _hurry: int = field(default=0, init=False)
     _paused: bool = field(default=False, init=False)
     """Whether reading waits for room: then nothing will fill a batch."""
-    _seen: SeenIds | None = field(default=None, init=False)
     _began: float = field(default=0.0, init=False)
     _ahead: deque[asyncio.Task[_Prepared]] = field(factory=deque, init=False)
 
@@ -86,12 +83,7 @@ class Intake:
         self._batcher = Batcher(self._size, options.max_batch_bytes)
         order = options.near_dup_order if operation.finds_near_dups else "any"
         self.in_order = order == "strict"
-        self._guards = [] if self.in_order or operation.one_query else [InFlight()]
-        if options.remember_ids and operation.success is Outcome.INSERTED:
-            self._seen = SeenIds()
-        if order == "grouped":
-            name = options.near_dup_group
-            self._guards.append(InFlight(by_image if name is None else by_field(name)))
+        self.admission = admission(options, operation, self.books.on_stop)
 
     @property
     def writes(self) -> bool:
@@ -225,7 +217,7 @@ class Intake:
             await self._dispatch((Batch(tuple(ready)),))
         else:
             for item in ready:
-                if self._pass(item):
+                if self.admission.enter(item):
                     await self.add(item)
         if self.is_hurried():
             await self.flush()
@@ -246,17 +238,9 @@ class Intake:
         return (
             len(items) == self._size
             and not len(self._batcher)
-            and len(self._guards) == 1
-            and self._seen is None
             and sum([len(item.wire) + 1 for item in items]) <= self.options.max_batch_bytes
-            and self._guards[0].enter_all(items)
+            and self.admission.enter_all(items)
         )
-
-    # --- records that must not be under way at once ---------------------------------------------
-
-    def _pass(self, item: Item, first: int = 0) -> bool:
-        """Tell whether a record may leave; if not, it comes back from `decided` of another."""
-        return all(guard.enter(item) for guard in self._guards[first:])
 
     def decided(self, items: Sequence[Item], outcome: Outcome) -> list[Item]:
         """Return the records that may leave now because others are decided.
@@ -266,53 +250,17 @@ class Intake:
             outcome: What became of them.
         """
         self.room.set()
-        if self._seen is not None and outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT):
-            self._remember(self._seen, items)
-        ready = []
-        there = outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT)
-        for position, guard in enumerate(self._guards, 1):
-            for item in items:
-                following = guard.leave(item)
-                if following is None:
-                    continue
-                following.repeats = following.repeats or (there and following.id == item.id)
-                if self._pass(following, position):
-                    ready.append(following)
-        return ready
-
-    def _remember(self, seen: SeenIds, items: Sequence[Item]) -> None:
-        try:
-            for item in items:
-                seen.add(item.id or "")
-        except JournalError as error:
-            self._forget_all(error)
-
-    def _is_repeated(self, item: Item) -> bool:
-        """Tell whether an earlier record of this run is known to have brought the `_id` in."""
-        if self._seen is None or item.id is None or item.doubtful:
-            return False
-        try:
-            return item.id in self._seen
-        except JournalError as error:
-            self._forget_all(error)
-            return False
-
-    def _forget_all(self, error: JournalError) -> None:
-        """End the run: what cannot be remembered cannot be told from what is new."""
-        self.close()
-        self._seen = None
-        self.books.on_stop(Stop.JOURNAL, str(error))
+        return self.admission.decided(items, outcome)
 
     def close(self) -> None:
         """Forget what was read."""
-        if self._seen is not None:
-            self._seen.close()
+        self.admission.close()
 
     # --- batches --------------------------------------------------------------------------------
 
     async def add(self, item: Item) -> None:
         """Put a record into the batch that is being filled, unless its `_id` is there already."""
-        if self._is_repeated(item):
+        if self.admission.is_repeated(item):
             reason = "input_duplicate: an earlier record of this input has this `_id`"
             self.ledger.settle(item, Verdict(Outcome.ALREADY_PRESENT, reason))
             return

@@ -45,6 +45,8 @@ class Ledger:
     anomalies: Counter[str] = field(factory=Counter, init=False)
     samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
     _open: dict[int, Item] = field(factory=dict, init=False)
+    inferred: int = field(default=0, init=False)
+    """Records that count as this run's work although another answer was lost."""
     resumed: int = field(default=0, init=False)
     """Records that earlier runs decided."""
     _elsewhere: int = field(default=0, init=False)
@@ -126,6 +128,7 @@ class Ledger:
             self.pending_bytes -= item.size
         outcome = verdict.outcome or Outcome.FAILED
         self.counts[outcome] += 1
+        self.inferred += verdict.inferred
         told = self.listeners.wants_results
         result = None if outcome in GOOD and not told else _result(item, outcome, verdict)
         if verdict.final or not self.books.resumable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from ximilar_async._collection import Collection
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import MAX_RECORDS
 from ximilar_async._validation import instance_of, number, one_of, optional, whole
@@ -157,11 +158,29 @@ class Options:
     marker: str = "ximilar_async_run"
     near_dup_order: NearDupOrder = field(default=_ANY, validator=one_of("strict", "grouped", "any"))
     near_dup_group: str | None = None
-    remember_ids: bool = False
+    remember_ids: bool = field(default=False, validator=instance_of(bool))
     fields: tuple[str, ...] | None = field(default=None, converter=_names, validator=_field_names)
     images: ImageOptions | None = None
     files_root: Path | None = field(default=None, converter=_path)
     on_result: Callable[[Result], object] | None = field(default=None, validator=_plain_call)
     progress: Callable[[Report], object] | None = field(default=None, validator=_plain_call)
-    dry_run: bool = False
+    dry_run: bool = field(default=False, validator=instance_of(bool))
     max_records: int | None = field(default=None, validator=optional(whole(least=0)))
+
+
+def check_call(collection: object, options: object) -> None:
+    """See that a run is started on a collection, with options.
+
+    Args:
+        collection: What was given as one.
+        options: What was given as such.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(collection, Collection):
+        raise ConfigError(
+            f"a bulk run takes a collection, client.collection(…), not {collection!r:.80}"
+        )
+    if not isinstance(options, Options):
+        raise ConfigError(f"options takes bulk.Options(…), not {options!r:.80}")

@@ -65,10 +65,13 @@ class Preparer:
     fields: frozenset[str] | None = None
     mark: Mark = no_mark
     """The fields that are added to a record, by its number, so that it can be known again."""
+    unseen: set[str] = field(init=False)
+    """Those of `fields` that no record had so far."""
     _plain: bool = field(init=False)
     """Whether records are sent with all their fields and no other."""
 
     def __attrs_post_init__(self) -> None:
+        self.unseen = set(self.fields or ())
         operation = self.operation
         changed = operation.only_id or operation.one_query or self.mark is not no_mark
         self._plain = not changed and self.fields is None
@@ -141,6 +144,8 @@ class Preparer:
         check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
         if operation.only_id:
             return {"_id": record["_id"]}
+        if self.unseen:
+            self.unseen -= record.keys()
         kept = record if self.fields is None else _only(record, self.fields | _QUERY)
         return {**kept, **self.mark(item.seq)}
 

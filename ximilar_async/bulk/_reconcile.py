@@ -37,6 +37,8 @@ class Verdict:
     near_duplicates: tuple[Match, ...] = ()
     answer: Any = None
     """What was returned for it, such as a fetched record."""
+    inferred: bool = False
+    """Whether an answer was lost and what is stored cannot tell whose work it is."""
     final: bool = True
     """False where only the end of the run decides: a resumed run takes the record up again."""
 
@@ -199,7 +201,8 @@ def _missing(skip: Skipped, success: Outcome, *, doubtful: bool) -> Verdict:
     if doubtful and success is Outcome.DELETED:
         # What was gone before cannot be told from what the lost attempt deleted; as with inserts it
         # counts as this run's.
-        return Verdict(success, "it is gone; an earlier answer was lost", skip.code)
+        reason = "it is gone; an earlier answer was lost"
+        return Verdict(success, reason, skip.code, inferred=True)
     return Verdict(Outcome.NOT_FOUND, skip.text, skip.code)
 
 

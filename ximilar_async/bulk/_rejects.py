@@ -240,6 +240,12 @@ class RejectsFile:
             fd = os.open(path, flags | (os.O_WRONLY if special else os.O_RDWR), 0o600)
         except OSError as error:
             raise JournalError(f"cannot open the rejects file {path}: {error.strerror}") from None
+        if not special and not _may_be_rejects(fd):
+            os.close(fd)
+            raise JournalError(
+                f"{path} is no rejects file: its first line is something else; nothing was written "
+                "to it, name another file"
+            )
         root = None if files_root is None else str(Path(files_root).resolve())
         return cls(path, run, source, root, max_record, fd)
 
@@ -333,3 +339,22 @@ class RejectsFile:
             f"cannot write the rejects file {self.path}: {words}; nothing more is sent. Make room "
             "and start the same run again"
         )
+
+
+_FIRST_LINE: Final = 4 * 2**20
+"""Bytes of a file that are looked at for its first line."""
+
+
+def _may_be_rejects(fd: int) -> bool:
+    """Tell whether a file is empty, or its first line is an envelope or one that was cut off."""
+    head = os.pread(fd, _FIRST_LINE, 0)
+    line = head.partition(b"\n")[0]
+    if not line.strip():
+        return True
+    try:
+        decode_envelope(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        return line.startswith(b'{"v":')
+    except ValueError:
+        return False
+    return True

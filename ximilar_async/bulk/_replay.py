@@ -95,6 +95,8 @@ class RejectsSource:
     origin: Source | None = field(default=None, kw_only=True)
     files_root: Path | None = field(default=None, kw_only=True)
     only: Path | None = field(default=None, kw_only=True)
+    left_out: int = field(default=0, init=False)
+    """Records that were not given because sending them again can hardly help."""
     _lines: JsonlSource = field(init=False, repr=False)
     _wanted: dict[int, Envelope] = field(factory=dict, init=False, repr=False)
 
@@ -141,8 +143,10 @@ class RejectsSource:
             envelope = decode_envelope(line.record)
         except ValueError as error:
             return Entry(f"{self.name} {line.where}", fault=str(error))
+        first = seen.add(f"{envelope.run} {envelope.seq}")
         asked_for = self.everything or envelope.send_again
-        if not asked_for or not seen.add(f"{envelope.run} {envelope.seq}"):
+        if not first or not asked_for:
+            self.left_out += first
             return None
         if fault := self._fault(envelope):
             return Entry(_place(envelope), fault=fault)

@@ -81,16 +81,23 @@ class Report:
         read: Records that were read from the source, lines that hold no record included.
         counts: How many records ended in each outcome.
         resumed: How many of them earlier runs of the same journal decided.
+        inferred: How many of them count as this run's work although the answer that would say so
+            was lost: they are stored just as they were sent, or gone, as they would be if they had
+            been so before. `attribution="exact"` leaves none among inserts.
+        left_out: Records of a rejects file that `replay` left out because sending them again can
+            hardly help.
         requests: Requests that were sent, repetitions and look-ups included.
         retries: Requests that repeated an earlier one.
         elapsed: Seconds from start to end.
         latency: Seconds from sending a request to its answer: "p50", "p90", "p99" (right to 2
             %), "max".
-        bottleneck: Which share of the waiting was for what: "source", "images", "rate", "gate",
-            "network". "gate" is for a free slot, for the end of a pause that the service asked
+        bottleneck: Which share of the waiting was for what: "source", "images", "retry", "rate",
+            "gate", "network". "retry" is for the time to send again what failed, when nothing else
+            is left; "gate" is for a free slot, for the end of a pause that the service asked
             for, or of an outage; shares sum to 1, and there are none while nobody has waited.
         held: Seconds that nothing was sent because the service asked for a pause (Retry-After,
             429).
+        concurrency: Requests that may be under way at once by now.
         outage_seconds: Seconds that only probes were sent because the service did not answer.
         anomalies: What answers said that they should not: unknown ids, ids twice, wrong counts.
         samples: A few results of each outcome that is not the wanted one.
@@ -106,12 +113,15 @@ class Report:
     read: int
     counts: Mapping[Outcome, int]
     resumed: int = 0
+    inferred: int = 0
+    left_out: int = 0
     requests: int = 0
     retries: int = 0
     elapsed: float = 0.0
     latency: Mapping[str, float] = field(factory=dict)
     bottleneck: Mapping[str, float] = field(factory=dict)
     held: float = 0.0
+    concurrency: int = 0
     outage_seconds: float = 0.0
     anomalies: Mapping[str, int] = field(factory=dict)
     samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
@@ -223,8 +233,12 @@ class Report:
         """
         wanted_first = sorted(self.counts.items(), key=lambda pair: (pair[0] not in GOOD, pair[0]))
         parts = [f"{n} {outcome.replace('_', ' ')}" for outcome, n in wanted_first if n]
+        if self.inferred:
+            parts.append(f"{self.inferred} of them inferred after lost answers")
         if self.pending:
             parts.append(f"{self.pending} pending")
+        if self.left_out:
+            parts.append(f"{self.left_out} left out (everything=True sends them too)")
         line = f"{self.operation}: {self.read} records read: {', '.join(parts) or 'nothing to do'}"
         return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
 
@@ -240,6 +254,8 @@ class Report:
             "read": self.read,
             "counts": {outcome.value: self.counts.get(outcome, 0) for outcome in Outcome},
             "resumed": self.resumed,
+            "inferred": self.inferred,
+            "left_out": self.left_out,
             "ok": self.ok,
             "requests": self.requests,
             "retries": self.retries,
@@ -248,6 +264,7 @@ class Report:
             "latency": {name: round(value, 6) for name, value in self.latency.items()},
             "bottleneck": {name: round(share, 4) for name, share in self.bottleneck.items()},
             "held": round(self.held, 3),
+            "concurrency": self.concurrency,
             "outage_seconds": round(self.outage_seconds, 3),
             "anomalies": dict(self.anomalies),
             "stop": None if self.stop is None else self.stop.value,

@@ -21,8 +21,8 @@ _SHORTEST: Final = 1e-6
 PERCENTILES: Final[Mapping[str, float]] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """The percentiles of a report, by their names."""
 
-Reading: TypeAlias = Literal["source", "images", ""]
-"""What the reader waits for: the next records, work on their images, or neither."""
+Reading: TypeAlias = Literal["source", "images", "retry", ""]
+"""What idle workers wait for: records, work on their images, the time to send again, or nothing."""
 
 
 @define
@@ -121,6 +121,7 @@ class Timing:
         seconds = {
             "source": self._seconds["source"],
             "images": self._seconds["images"],
+            "retry": self._seconds["retry"],
             "rate": rate,
             "gate": slot + hold + self._seconds["parked"],
             "network": self._seconds["network"],

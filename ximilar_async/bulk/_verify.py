@@ -51,7 +51,7 @@ def inserted(sent: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: V
         return Verdict(Outcome.FAILED, f"{doubt.reason}; it is not stored", doubt.code)
     if _same(sent, stored):
         reason = f"confirmed: {doubt.reason}; stored as it was sent"
-        return Verdict(Outcome.INSERTED, reason, doubt.code)
+        return Verdict(Outcome.INSERTED, reason, doubt.code, inferred=True)
     return Verdict(Outcome.ALREADY_PRESENT, f"{doubt.reason}; stored with other fields", doubt.code)
 
 
@@ -100,7 +100,8 @@ def deleted(_: Mapping[str, Any], stored: Mapping[str, Any] | None, doubt: Verdi
         <Outcome.FAILED: 'failed'>
     """
     if stored is None:
-        return Verdict(Outcome.DELETED, f"confirmed: {doubt.reason}; it is gone", doubt.code)
+        reason = f"confirmed: {doubt.reason}; it is gone"
+        return Verdict(Outcome.DELETED, reason, doubt.code, inferred=True)
     return Verdict(Outcome.FAILED, f"{doubt.reason}; it is still stored", doubt.code)
 
 

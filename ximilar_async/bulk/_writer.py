@@ -234,7 +234,7 @@ class Writer(Job):
         self._told.notify(result)
 
 
-def _checked(options: Options, max_pending: object) -> Options:
+def _checked(options: object, max_pending: object) -> Options:
     """Return the options if they make sense for what trickles in.
 
     Raises:
@@ -242,6 +242,8 @@ def _checked(options: Options, max_pending: object) -> Options:
     """
     if isinstance(max_pending, bool) or not isinstance(max_pending, int) or max_pending < 1:
         raise ConfigError(f"max_pending must be a whole number from 1 on, not {max_pending!r}")
+    if not isinstance(options, Options):
+        raise ConfigError(f"options takes bulk.Options(…), not {options!r:.80}")
     if options.journal is not None:
         raise ConfigError(
             "a Writer takes no journal: a run is resumed by reading its records again, "

@@ -14,7 +14,7 @@ from .connect import find_collection, open_client
 from .progress import watched
 from .screen import complain, put, put_json, say
 from .signals import run
-from .tables import report_view
+from .tables import counted, report_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +50,8 @@ def carry_out(plan: Plan) -> int:
         XimilarError: the service refuses or does not answer before anything is sent.
     """
     dry_run, output = plan.run.dry_run, plan.output
+    if plan.run.report is not None and plan.run.report.is_file():
+        plan.run.report.unlink()  # an earlier run's report would pass for this one's
 
     async def work(signals: Signals) -> int:
         async with open_client(plan.access, needs_token=not dry_run) as client:
@@ -126,6 +128,9 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
         put_json(report.to_dict())
     else:
         put(report_view(report))
+    if report.not_attempted and not report.dry_run:
+        number = counted(report.not_attempted, "record")
+        say(f"{number} read and not sent: run the same command again for them", output)
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
     elif report.stop is not None:

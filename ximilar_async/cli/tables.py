@@ -76,10 +76,23 @@ def report_view(report: Report) -> RenderableType:
         if (results := report.samples.get(outcome)) and not _is_dry(report, outcome)
     ]
     parts += [Text(line, "dim") for line in _pace_lines(report)]
+    if report.inferred:
+        parts.append(Text(_inferred(report), "yellow"))
+    if report.left_out:
+        words = "left out, because sending them again can hardly help (--everything)"
+        parts.append(Text(f"{report.left_out:,} {words}"))
     if report.anomalies:
         odd = ", ".join(f"{plain(what)} ({n:,})" for what, n in report.anomalies.items())
-        parts.append(Text(f"odd answers: {odd}", "yellow"))
+        parts.append(Text(f"odd: {odd}", "yellow"))
     return Group(*parts)
+
+
+def _inferred(report: Report) -> str:
+    exact = "; --attribution exact tells" if report.inserted else ""
+    return (
+        f"{report.inferred:,} of them inferred: an answer was lost, and what is stored does not "
+        f"tell whose work it is{exact}"
+    )
 
 
 def headline(report: Report) -> str:
@@ -113,6 +126,7 @@ def counted(number: int, noun: str) -> str:
 _WAITS: Final[Mapping[str, str]] = {
     "source": "the source",
     "images": "work on images",
+    "retry": "the time to send again",
     "rate": "--rate",
     "gate": "free slots (--concurrency)",
     "network": "answers",
@@ -160,6 +174,8 @@ def _pace_lines(report: Report) -> Iterable[str]:
     if report.latency:
         named = ", ".join(f"{name} {seconds(value)}" for name, value in report.latency.items())
         yield f"answers after: {named}"
+    if report.concurrency:
+        yield f"requests at once: {report.concurrency}"
     if report.held:
         yield f"paused: {seconds(report.held)}, because the service asked for it"
     if report.outage_seconds:
