@@ -144,7 +144,8 @@ def test_an_odd_line_costs_that_line(line: bytes) -> None:
     data = b'{"_id": "1"}\n' + line + b'\n{"_id": "2"}\n'
     entries = LineSplitter(LONG).feed(data)
     assert [entry.where for entry in entries] == ["line 1", "line 2", "line 3"]
-    assert [entry.fault is None for entry in entries] == [True, False, True]
+    # How deep brackets may be nested depends on the Python; what is read then is no record either.
+    assert [isinstance(entry.record, dict) for entry in entries] == [True, False, True]
 
 
 async def read(path: Path) -> tuple[JsonlSource, list[Entry]]:
