@@ -175,15 +175,23 @@ def test_what_is_encoded_goes_into_a_body_byte_for_byte() -> None:
     """A record that was encoded once is not encoded again, alone or in a list."""
     wire = encode_body({"_id": "1", "price": 2.50, "n": None})
     assert wire == b'{"_id":"1","price":2.5,"n":null}'
-    body = {"records": Encoded.list_of([wire, wire]), "query_record": Encoded(wire), "radius": None}
-    assert encode_body(body) == (
-        b'{"records":[' + wire + b"," + wire + b'],"query_record":' + wire + b',"radius":null}'
-    )
+    both = {"records": Encoded.list_of([wire, wire]), "query_record": Encoded.of(wire)}
+    start = b'{"records":[' + wire + b"," + wire + b'],"query_record":' + wire
+    assert encode_body(both) == start + b"}"
+    assert encode_body({**both, "radius": None}) == start + b',"radius":null}'
+    assert encode_body({"k": 1, "records": Encoded.list_of([])}) == b'{"records":[],"k":1}'
+
+
+@pytest.mark.parametrize("record", [{"_base64": nan}, {"_base64": "AAAA", "price": nan}])
+def test_nan_beside_or_in_place_of_image_data_is_found(record: dict[str, Any]) -> None:
+    """Image data is not searched for what became null; everything else is."""
+    with pytest.raises(RecordError, match="is nan, which JSON cannot carry"):
+        encode_body(record)
 
 
 def test_what_is_encoded_shows_no_content() -> None:
     """The repr is short whatever the record holds: it may be an image of megabytes."""
-    assert repr(Encoded(encode_body({"_base64": "A" * 10**6}))) == "Encoded()"
+    assert repr(Encoded.of(encode_body({"_base64": "A" * 10**6}))) == "Encoded()"
 
 
 def test_the_record_given_is_not_changed() -> None:

@@ -20,24 +20,34 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _LARGEST_INTEGER = 2**64 - 1
 _SMALLEST_INTEGER = -(2**63)
 _DEEPEST = 254
+_IMAGE_DATA = "_base64"
 
 
 @frozen
 class Encoded:
     """A part of a body that was checked and turned into JSON before, to travel as it is."""
 
-    wire: bytes = field(repr=False)
-    """The JSON."""
+    pieces: tuple[bytes, ...] = field(repr=False)
+    """The JSON, in pieces: they are put together once, with the rest of the body."""
+
+    @classmethod
+    def of(cls, wire: bytes) -> Encoded:
+        """Return a part that is JSON already."""
+        return cls((wire,))
 
     @classmethod
     def list_of(cls, wires: Iterable[bytes]) -> Encoded:
         """Return a list whose elements are JSON already.
 
         Example:
-            >>> Encoded.list_of([b"1", b"2"]).wire
+            >>> b"".join(Encoded.list_of([b"1", b"2"]).pieces)
             b'[1,2]'
         """
-        return cls(b"[" + b",".join(wires) + b"]")
+        pieces = [b"["]
+        for wire in wires:
+            pieces += (wire, b",")
+        pieces[-1:] = [b"]"] if len(pieces) > 1 else [b"[", b"]"]
+        return cls(tuple(pieces))
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -54,20 +64,36 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         >>> encode_body({"k": 3})
         b'{"k":3}'
     """
+    parts = {name: value for name, value in body.items() if type(value) is Encoded}
+    if parts:
+        return _spliced(parts, {n: value for n, value in body.items() if n not in parts})
     try:
-        wire = orjson.dumps(body, default=_fragment, option=_OPTIONS)
+        wire = orjson.dumps(body, option=_OPTIONS)
     except TypeError as error:
         _find_fault(body, "")
         raise RecordError(f"no JSON form: {error}") from None
-    if b"null" in wire:
+    if b"null" in (_without_image(body) if type(body.get(_IMAGE_DATA)) is str else wire):
         _find_fault(body, "")
     return wire
 
 
-def _fragment(value: object) -> orjson.Fragment:
-    if isinstance(value, Encoded):
-        return orjson.Fragment(value.wire)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+def _without_image(body: Mapping[str, Any]) -> bytes:
+    """Return the rest of a record: image data is text, and searching it would take longest."""
+    rest = {name: value for name, value in body.items() if name != _IMAGE_DATA}
+    return orjson.dumps(rest, option=_OPTIONS)
+
+
+def _spliced(parts: Mapping[str, Encoded], rest: Mapping[str, Any]) -> bytes:
+    """Return a body some of whose values are JSON already, copied only once."""
+    pieces = [b"{"]
+    for name, part in parts.items():
+        pieces += (b'"', name.encode(), b'":', *part.pieces, b",")
+    end = encode_body(rest)
+    if end == b"{}":
+        pieces[-1] = b"}"
+    else:
+        pieces.append(end[1:])
+    return b"".join(pieces)
 
 
 def _find_fault(value: Any, path: str, depth: int = 0) -> None:
@@ -94,7 +120,7 @@ def _find_fault(value: Any, path: str, depth: int = 0) -> None:
 def _scalar_fault(value: object) -> str | None:
     """Say what is wrong with a single value, containers left aside."""
     match value:
-        case None | bool() | dict() | list() | Encoded() | UUID():
+        case None | bool() | dict() | list() | UUID():
             return None
         case tuple() if type(value) is tuple:
             return None

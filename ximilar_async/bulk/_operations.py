@@ -49,7 +49,7 @@ class Operation:
     def body(self, items: Sequence[Item]) -> dict[str, Any]:
         """Return the fields of the request for a batch."""
         if self.one_query:
-            return {"query_record": Encoded(items[0].wire), **self.fields}
+            return {"query_record": Encoded.of(items[0].wire), **self.fields}
         return {"records": Encoded.list_of(item.wire for item in items), **self.fields}
 
     def reconcile(
