@@ -64,17 +64,22 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         >>> encode_body({"k": 3})
         b'{"k":3}'
     """
-    parts = {name: value for name, value in body.items() if type(value) is Encoded}
-    if parts:
-        return _spliced(parts, {n: value for n, value in body.items() if n not in parts})
+    if isinstance(body, dict):
+        parts = {name: value for name, value in body.items() if type(value) is Encoded}
+        if parts:
+            return _spliced(parts, {n: value for n, value in body.items() if n not in parts})
     try:
         wire = orjson.dumps(body, option=_OPTIONS)
     except TypeError as error:
         _find_fault(body, "")
         raise RecordError(f"no JSON form: {error}") from None
-    if b"null" in (_without_image(body) if type(body.get(_IMAGE_DATA)) is str else wire):
+    if b"null" in (_without_image(body) if _has_image(body) else wire):
         _find_fault(body, "")
     return wire
+
+
+def _has_image(body: object) -> bool:
+    return isinstance(body, dict) and type(body.get(_IMAGE_DATA)) is str
 
 
 def _without_image(body: Mapping[str, Any]) -> bytes:

@@ -215,3 +215,20 @@ async def test_an_error_budget_is_for_this_run_alone(tmp_path: Path) -> None:
         await bulk.insert(collection_of(ScriptedService()), batch, options=options)
     report = await bulk.insert(collection_of(ScriptedService()), batch, options=options)
     assert (report.rejected, report.inserted) == (6, 94)
+
+
+async def test_a_record_that_raises_nonsense_when_it_is_read_hangs_no_run() -> None:
+    """What breaks between source and request ends the run, and each record read has an outcome."""
+
+    class Broken(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise ZeroDivisionError
+
+    service = ScriptedService()
+    batch = [*records(30), Broken(_id="x"), *records(10)]
+    with pytest.raises(BulkAborted, match="unexpected error: ZeroDivisionError") as caught:
+        await bulk.insert(collection_of(service), batch)
+    report = caught.value.report
+    assert report.stop is Stop.DEFECT
+    assert report.read == sum(report.counts.values())
+    assert report.inserted == len(service.stored)

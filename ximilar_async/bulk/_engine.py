@@ -251,6 +251,9 @@ class Engine:
                 self.halt(Stop.SOURCE, f"{self.source.name} was cancelled")
             raise
         except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
+            if not self._intake.source_failed:
+                self._note_defect(error)
+                return
             self._cause = error
             self._ending.note(Stop.SOURCE, f"{self.source.name} raised {error!r}")
         finally:

@@ -59,6 +59,8 @@ class Intake:
     queue: asyncio.Queue[Work | None]
     health: Health
     wait_for_room: Callable[[], Awaitable[None]]
+    source_failed: bool = field(default=False, init=False)
+    """Whether it was the source that raised, and not what is done with its records."""
     admission: Admission = field(init=False)
     """Which records may leave now."""
     in_order: bool = field(init=False)
@@ -107,7 +109,8 @@ class Intake:
             await asyncio.gather(*self._ahead, return_exceptions=True)
             raise
         except Exception:
-            await self._finish()
+            if self.source_failed:
+                await self._finish()
             raise
         await self._finish()
 
@@ -143,8 +146,8 @@ class Intake:
     async def _next_chunk(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
         """Return the next chunk; while the source is slow, what was prepared before goes on."""
         if not self._ahead:
-            return await anext(chunks, None)
-        coming = asyncio.create_task(_next_of(chunks))
+            return await self._fetch(chunks)
+        coming = asyncio.create_task(self._fetch(chunks))
         try:
             while self._ahead and not coming.done():
                 first = self._ahead[0]
@@ -164,6 +167,13 @@ class Intake:
                 and self.options.max_records is None
             ):
                 self._admit(coming.result() or [])  # it was read: the ledger closes it
+            raise
+
+    async def _fetch(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
+        try:
+            return await anext(chunks, None)
+        except Exception:
+            self.source_failed = True
             raise
 
     async def _next_prepared(self) -> _Prepared:
@@ -317,7 +327,3 @@ class Intake:
                 await self.room.wait()
         finally:
             self._dispatching = False
-
-
-async def _next_of(chunks: AsyncIterator[Chunk]) -> Chunk | None:
-    return await anext(chunks, None)

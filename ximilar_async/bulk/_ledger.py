@@ -83,16 +83,16 @@ class Ledger:
 
     def admit(self, entry: Entry) -> Item:
         """Open a record that was read."""
+        item = Item.of(self.read + 1, entry)
+        self._open[item.seq] = item
         self.read += 1
-        item = self._open[self.read] = Item.of(self.read, entry)
         return item
 
     def admit_all(self, entries: Sequence[Entry]) -> list[Item]:
         """Open records that were read, all of them for the first time."""
-        first = self.read + 1
-        self.read += len(entries)
-        items = [Item.of(seq, entry) for seq, entry in enumerate(entries, first)]
-        self._open.update(zip(range(first, self.read + 1), items, strict=True))
+        items = [Item.of(seq, entry) for seq, entry in enumerate(entries, self.read + 1)]
+        self._open.update({item.seq: item for item in items})
+        self.read += len(items)
         return items
 
     def prepared(self, item: Item, wire: bytes) -> None:
