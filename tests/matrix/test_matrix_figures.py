@@ -107,7 +107,7 @@ def test_a_service_that_throttles_for_ever(
     assert service.times[-1] - service.times[0] < PATIENCE + 60
 
 
-@pytest.mark.xfail(reason="M18: where no whole batch succeeds, poison is taken for an outage")
+@pytest.mark.xfail(reason="where no whole batch succeeds, poison is taken for an outage")
 def test_poison_in_every_batch(row: Row) -> None:
     """A service that is there, and breaks on one record in each request, is no outage."""
 
