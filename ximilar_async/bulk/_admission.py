@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from ._item import Item
     from ._operations import Operation
-    from ._options import Options
+    from ._options import NearDupOrder, Options
+
+
+def order_of(options: Options, operation: Operation) -> NearDupOrder:
+    """Return the order in effect: it is for operations that compare records with each other."""
+    return options.near_dup_order if operation.finds_near_dups else "any"
 
 
 def admission(
@@ -32,7 +37,7 @@ def admission(
         operation: What is done with the records.
         on_stop: Called when ids cannot be remembered, with why.
     """
-    order = options.near_dup_order if operation.finds_near_dups else "any"
+    order = order_of(options, operation)
     # In strict order one batch is under way at a time, and no batch holds an id twice.
     guards = [] if order == "strict" or operation.one_query else [InFlight()]
     if order == "grouped":

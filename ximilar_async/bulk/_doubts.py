@@ -16,7 +16,7 @@ from ximilar_async.errors import NotFoundError, TimedOutError, XimilarError
 from ._calls import WithdrawnError
 from ._item import LookUp
 from ._outcomes import Outcome
-from ._reconcile import Verdict
+from ._reconcile import Verdict, read_id
 from ._report import Stop
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Doubts:
             return
         # That a look-up is answered says nothing about what is done to records.
         self.health.answer(accepted=False)
-        stored = {_id_of(record): record for record in answer.records}
+        stored = {read_id(record): record for record in answer.records}
         absent = {skip.id for skip in answer.skipped if skip.code == _NOT_FOUND}
         for item in work.items:
             verdict = self._verdict(item, stored, absent)
@@ -252,8 +252,3 @@ def knows_none(error: XimilarError, endpoint: Endpoint[Any]) -> TypeGuard[NotFou
         and not raw.get("answer_records")
     )
     return told and not _NO_COLLECTION.search(str(getattr(error, "text", "")))
-
-
-def _id_of(record: Mapping[str, Any]) -> str | None:
-    id_ = record.get("_id")
-    return str(id_) if isinstance(id_, (str, int)) else None

@@ -27,6 +27,7 @@ from ximilar_async.errors import (
     XimilarError,
 )
 
+from ._admission import order_of
 from ._books import Books
 from ._calls import Calls
 from ._dispatch import Dispatcher, Ending
@@ -170,7 +171,7 @@ class Engine:
     @property
     def workers(self) -> int:
         """Return how many batches may be under way at once."""
-        if self.options.near_dup_order == "strict" and self.operation.finds_near_dups:
+        if order_of(self.options, self.operation) == "strict":
             return 1
         return self.options.workers or self.collection.slots
 

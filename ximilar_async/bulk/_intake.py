@@ -11,7 +11,7 @@ from attrs import define, field
 
 from ximilar_async.errors import ConfigError, RecordError
 
-from ._admission import admission
+from ._admission import admission, order_of
 from ._batching import Batcher
 from ._item import Batch
 from ._outcomes import Outcome
@@ -83,8 +83,7 @@ class Intake:
         options, operation = self.options, self.preparer.operation
         self._size = 1 if operation.one_query else options.batch_size
         self._batcher = Batcher(self._size, options.max_batch_bytes)
-        order = options.near_dup_order if operation.finds_near_dups else "any"
-        self.in_order = order == "strict"
+        self.in_order = order_of(options, operation) == "strict"
         self.admission = admission(options, operation, self.books.on_stop)
 
     @property

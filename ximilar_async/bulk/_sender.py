@@ -165,15 +165,14 @@ class Sender:
             self.on_stop(FATAL[failure], "; ".join([str(error), *getattr(error, "__notes__", ())]))
             self._give_up(batch.items, error, Outcome.NOT_ATTEMPTED)
         elif isinstance(error, AnswerTooLargeError):
-            self._too_large(batch, error)
+            self._too_large(batch, error, trace)
         else:
             await self._unanswered(batch, error, trace)
 
-    def _too_large(self, batch: Batch, error: XimilarError) -> None:
+    def _too_large(self, batch: Batch, error: XimilarError, trace: Trace) -> None:
         """Ask for less at once: the same answer would be as large again."""
         self.health.answer(accepted=False)
-        for item in batch.items:
-            item.doubtful = item.doubtful or self.operation.endpoint.writes
+        self._note_sent(batch, trace)
         self._isolate(batch, error)
 
     def _is_about_records(self, error: NotFoundError) -> bool:
