@@ -39,13 +39,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_protocol": VALUES | {"_encoding", "_version"},
     "_answers": VALUES | {"_protocol", "_retry"},
     "_transport": frozenset({"errors", "_config", "_protocol"}),
+    "_processes": frozenset({"errors", "_config", "_protocol", "_transport"}),
     "_session": VALUES
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_answers", "_transport"},
     "images": frozenset({"errors", "_validation"}),
     "_collection": VALUES
     | {"_encoding", "_retry", "_concurrency", "_protocol", "_session", "_validation", "images"},
-    "client": VALUES | {"_session", "_transport", "_collection", "images"},
+    "client": VALUES | {"_session", "_transport", "_processes", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
+    "sinks": frozenset({"errors"}),
     "bulk": VALUES
     | {
         "_encoding",
@@ -76,12 +78,15 @@ LIVES_IN: dict[str, frozenset[str]] = {
     "aiolimiter": frozenset({"_gate", "_session"}),
     "backoff": frozenset({"_gate", "_retry", "_session"}),
     "cattrs": frozenset({"_models"}),
+    "fsspec": frozenset({"sources"}),
+    "ijson": frozenset({"sources"}),
     "numpy": frozenset({"demo", "emulator"}),
     "PIL": frozenset({"cli", "demo", "emulator", "images"}),
     "pillow_heif": frozenset({"emulator", "images"}),
+    "pyarrow": frozenset({"sources", "sinks"}),
     "pybase64": frozenset({"emulator", "images"}),
     "rich": frozenset({"cli"}),
-    "sqlite3": frozenset({"bulk._seen", "emulator"}),
+    "sqlite3": frozenset({"bulk._seen", "bulk._sync", "emulator"}),
     "typer": frozenset({"cli"}),
     "uvloop": frozenset({"__main__", "cli"}),
 }
