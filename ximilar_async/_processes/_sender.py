@@ -1,0 +1,226 @@
+"""The parent's view of one sender process: started, fed, watched, started again, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from ximilar_async import errors
+from ximilar_async._protocol import Response
+from ximilar_async.errors import ConfigError, DisconnectedError
+
+from ._link import ANSWER, CANCEL, READY, REQUEST, linked, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ximilar_async._protocol import Request
+    from ximilar_async.errors import XimilarError
+
+    from ._link import Link
+
+MOST_DEATHS: Final = 4
+"""So often in a row, without an answer in between, a process is started at most."""
+
+_FIRST_WAIT: Final = 0.1
+"""Seconds before a process is started again; twice as many each further time."""
+
+_GRACE: Final = 0.8
+"""Seconds that a process has to end by itself once its socket is closed."""
+
+_HUNG: Final = 30.0
+"""Seconds beyond the total timeout after which a process that owes an answer is taken for hung."""
+
+
+class Sender:
+    """One sender process and the requests that it carries.
+
+    Args:
+        settings: What the process is told, as JSON on its command line; nothing secret.
+        total: Seconds that an attempt may take at most; None for no bound.
+        changed: Called when it takes requests again, or never will.
+    """
+
+    def __init__(self, settings: str, total: float | None, changed: Callable[[], None]) -> None:
+        self._settings = settings
+        self._patience = None if total is None else total + _HUNG
+        self._changed = changed
+        self._numbers: Iterator[int] = count()
+        self._deaths = 0
+        self.link: Link | None = None
+        """The way to the process while it takes requests."""
+        self.waiting: dict[int, tuple[asyncio.Future[Response], Request]] = {}
+        """The requests that it carries."""
+        self.pid: int | None = None
+        """The process's id while it runs."""
+        self.trouble = ""
+        """Why it ended last, in words."""
+
+    async def carry(self, request: Request) -> Response:
+        """Let the process send a request; only while there is a `link`.
+
+        Raises:
+            XimilarError: what it met there, or the process ended.
+        """
+        link = self.link
+        assert link is not None
+        number = next(self._numbers)
+        # The JSON holds the token, so it must not be a variable of a frame that an error shows.
+        link.put(REQUEST, number, _head(request), request.body)
+        future: asyncio.Future[Response] = link.loop.create_future()
+        self.waiting[number] = future, request
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self.waiting.pop(number, None) and link is self.link:
+                link.put(CANCEL, number)
+            raise
+
+    def _take(self, kind: int, number: int, head: bytes, body: bytes) -> None:
+        """Give an answer to whom it is due; it may be late, and nobody waits for it any more."""
+        future, _ = self.waiting.pop(number, _NOBODY)
+        if future is None or future.done():
+            return
+        self._deaths = 0
+        if kind == ANSWER:
+            status, headers = orjson.loads(head)
+            future.set_result(Response(status, headers, body))
+        else:
+            name, text = orjson.loads(head)
+            future.set_exception(vars(errors)[name](text))
+
+    # --- the process -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep a process running until this is cancelled, or it has ended too often in a row."""
+        try:
+            while self._deaths < MOST_DEATHS:
+                if self._deaths:
+                    await asyncio.sleep(_FIRST_WAIT * 2 ** (self._deaths - 1))
+                await self._live()
+                self._deaths += 1
+        finally:
+            self._changed()
+
+    async def _live(self) -> None:
+        """Start a process and see it through to its end."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                process = _started(theirs, self._settings)
+            except OSError as error:
+                self.trouble = f"it cannot be started: {error}"
+                return
+            theirs.close()  # else its end would not be seen
+            self.pid = process.pid
+            try:
+                await self._serve(ours)
+            finally:
+                self.pid = None
+                await self._ended(process)
+
+    async def _serve(self, end: socket.socket) -> None:
+        """Let the process carry requests until it ends or hangs."""
+
+        def take(kind: int, number: int, head: bytes, body: bytes) -> None:
+            if kind == READY:
+                self.link = link
+                self._changed()
+            else:
+                self._take(kind, number, head, body)
+
+        link = await linked(end, take)
+        link.when_room(self._changed)
+        try:
+            await self._watch(link)
+        finally:
+            self.link = None
+            link.close()
+            self._abandon()
+
+    async def _watch(self, link: Link) -> None:
+        """Wait until the process closes its end, or owes an answer for too long."""
+        before = -1
+        while not link.lost.done():
+            await asyncio.wait([link.lost], timeout=self._patience)
+            oldest = next(iter(self.waiting), before + 1)
+            if not link.lost.done() and (self.link is None or oldest <= before):
+                return
+            before = next(self._numbers)
+
+    def _abandon(self) -> None:
+        """Let the requests under way fail: what became of them nobody can tell."""
+        waiting = [*self.waiting.values()]
+        self.waiting.clear()
+        for future, request in waiting:
+            if not future.done():
+                future.set_exception(_broken(request))
+
+    async def _ended(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of a process whose socket is closed, or bring it about."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _GRACE
+        try:
+            while process.poll() is None and loop.time() < until:
+                await asyncio.sleep(0.005)
+        finally:
+            process.kill()
+            self.trouble = _words(process.wait())
+
+
+_NOBODY: Final[tuple[None, None]] = (None, None)
+
+
+def _head(request: Request) -> bytes:
+    """Return the part of a request that travels as JSON.
+
+    Raises:
+        ConfigError: its headers are no text.
+    """
+    with suppress(TypeError):
+        return packed(request.verb, request.url, dict(request.headers))
+    raise ConfigError(f"{urlsplit(request.url).netloc}: the request cannot be sent")
+
+
+def _broken(request: Request) -> XimilarError:
+    host = urlsplit(request.url).netloc
+    return DisconnectedError(f"{host}: the sender process ended before the answer came")
+
+
+def _started(end: socket.socket, settings: str) -> subprocess.Popen[bytes]:
+    """Start a process with one end of a socket pair as its stdin.
+
+    It is a new interpreter, not a fork: of an event loop with its threads a fork is no good copy.
+    It finds the modules that this one finds, whatever lies in the working directory, and does not
+    get the token. In a session of its own no Ctrl-C of the terminal reaches it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    environment = {name: text for name, text in os.environ.items() if name != "XIMILAR_TOKEN"}
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+        [sys.executable, "-P", "-m", __package__, settings],
+        stdin=end,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _words(code: int) -> str:
+    if code >= 0:
+        return f"it ended with exit code {code}"
+    with suppress(ValueError):
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it was ended by signal {-code}"
