@@ -30,6 +30,8 @@ from ximilar_async.errors import (
     RecordError,
     ServerError,
     SourceError,
+    StateError,
+    SyncRefusedError,
     TimedOutError,
     TLSError,
     TransportError,
@@ -104,6 +106,8 @@ FLAGS: dict[type[XimilarError], tuple[bool, bool]] = {
     RateLimitError: (True, False),
     ServerError: (True, True),
     JournalError: (False, False),
+    StateError: (False, False),
+    SyncRefusedError: (False, False),
     AccountingError: (False, False),
     BulkAborted: (False, False),
 }

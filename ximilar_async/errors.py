@@ -2,6 +2,7 @@
 
     XimilarError
     ├── ConfigError            a setting that cannot work: token, address, service, option
+    │   └── SyncRefusedError   a catalog sync or plan that nobody can have meant: nothing was sent
     ├── RecordError            a record the service could never accept, found before sending
     │   └── ImageError         its image: missing, unreadable, of a refused format, too large
     ├── SourceError            records could not be read: no such file, or it broke off
@@ -21,6 +22,7 @@
     │   ├── RateLimitError     429
     │   └── ServerError        5xx, 408, 425: it could not just now
     ├── JournalError           a bulk run's journal or rejects file cannot be written or used
+    ├── StateError             a sync's state file cannot be used: in use, of others, newer
     ├── AccountingError        a bulk run's outcomes do not sum to the records read: a defect
     └── BulkAborted            a bulk run that had to stop; carries the report
 
@@ -57,6 +59,8 @@ __all__ = [
     "RecordError",
     "ServerError",
     "SourceError",
+    "StateError",
+    "SyncRefusedError",
     "TLSError",
     "TimedOutError",
     "TransportError",
@@ -86,6 +90,10 @@ def _restored(kind: type[XimilarError], args: tuple[Any, ...], state: dict[str, 
 
 class ConfigError(XimilarError, ValueError):
     """A setting that cannot work, found before any I/O or told by a redirect."""
+
+
+class SyncRefusedError(ConfigError):
+    """A catalog sync, or the plan of one, that nobody can have meant; nothing was sent."""
 
 
 class RecordError(XimilarError, ValueError):
@@ -225,6 +233,10 @@ class ServerError(ApiError):
 
 class JournalError(XimilarError):
     """A bulk run's journal or rejects file cannot be written or used: nothing more may be sent."""
+
+
+class StateError(XimilarError):
+    """A sync's state file cannot be used: it is in use, belongs to others, is damaged or newer."""
 
 
 class AccountingError(XimilarError):

@@ -1,0 +1,98 @@
+"""What nobody can have meant is refused, with numbers and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from ximilar_async.bulk._sync.guards import Ceiling, Findings, refuse, withheld
+from ximilar_async.errors import ConfigError, SyncRefusedError
+
+GOOD = Findings(
+    mode="mirror",
+    source="catalog.jsonl",
+    read=100,
+    usable=100,
+    common=96,
+    nameless=0,
+    stored=100,
+    gone=4,
+)
+FIVE = Ceiling.read("5%")
+
+
+def judge(found: Findings, ceiling: Ceiling = FIVE, **allowed: bool) -> None:
+    refuse(
+        found,
+        ceiling,
+        allow_delete=allowed.get("delete", False),
+        allow_new_catalog=allowed.get("new", False),
+    )
+
+
+def test_a_usual_night_passes() -> None:
+    """A few records gone are deleted without a question."""
+    judge(GOOD)
+    judge(evolve(GOOD, gone=5))
+    assert withheld(GOOD, allow_delete=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"usable": 0, "read": 0}, r"catalog\.jsonl has no usable record, and 100 are stored"),
+        ({"usable": 0, "broken": "cut off"}, r"no usable record \(cut off\)"),
+        ({"common": 0}, r"none of the 100 ids .* among the 100 stored .*allow_new_catalog"),
+        ({"gone": 40}, r"40 of 100 stored .* \(40\.0%\), more than the 5% .*allow_delete"),
+        ({"gone": 6}, r"6 of 100 stored records are not in catalog\.jsonl"),
+    ],
+)
+def test_each_guard_names_numbers_and_the_way_out(changes: dict[str, Any], words: str) -> None:
+    """Empty source, wrong catalog, too much gone."""
+    with pytest.raises(SyncRefusedError, match=words):
+        judge(evolve(GOOD, **changes))
+
+
+def test_what_is_meant_can_be_allowed() -> None:
+    """Deletions and another catalog can be asked for; an empty source cannot."""
+    judge(evolve(GOOD, gone=40), delete=True)
+    judge(evolve(GOOD, common=0, gone=4), new=True)
+    judge(evolve(GOOD, gone=40), Ceiling.read(40))
+    with pytest.raises(SyncRefusedError):
+        judge(evolve(GOOD, usable=0), delete=True, new=True)
+
+
+def test_nothing_is_refused_where_nothing_is_stored() -> None:
+    """A first sync has no common ids, and an empty one does no harm."""
+    judge(evolve(GOOD, stored=0, common=0, gone=0))
+    judge(evolve(GOOD, stored=0, common=0, gone=0, usable=0))
+
+
+def test_only_mirror_counts_deletions() -> None:
+    """Other modes delete nothing."""
+    judge(evolve(GOOD, mode="upsert", gone=90))
+
+
+def test_deletions_are_withheld_where_the_source_may_lie() -> None:
+    """A source that broke off, or lines that may be the missing ones, delete nothing."""
+    assert "cut off" in withheld(evolve(GOOD, broken="cut off"), allow_delete=True)
+    assert "3 entries" in withheld(evolve(GOOD, nameless=3), allow_delete=False)
+    assert withheld(evolve(GOOD, nameless=3), allow_delete=True) == ""
+    judge(evolve(GOOD, broken="cut off", gone=60))
+
+
+@pytest.mark.parametrize("value", [True, "many", "-1", -1, 1.5, "150%", "nan%"])
+def test_a_ceiling_that_is_none_is_refused(value: Any) -> None:
+    """A number of records or a share, nothing else."""
+    with pytest.raises(ConfigError, match="max_deletions"):
+        Ceiling.read(value)
+
+
+@pytest.mark.parametrize(("value", "most"), [("5%", 50), (0.05, 50), (7, 7), ("7", 7), ("0%", 0)])
+def test_a_ceiling_is_a_number_or_a_share(value: Any, most: int) -> None:
+    """So many of a thousand, and not one more."""
+    ceiling = Ceiling.read(value)
+    assert ceiling.allows(most, of=1000)
+    assert not ceiling.allows(most + 1, of=1000)

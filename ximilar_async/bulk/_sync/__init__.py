@@ -1,0 +1,1 @@
+"""Bring a collection in line with a catalog: difference, plan, execution, state."""

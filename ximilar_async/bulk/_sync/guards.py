@@ -1,0 +1,146 @@
+"""What nobody can have meant: refused before anything is written. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ximilar_async.errors import ConfigError, SyncRefusedError
+
+if TYPE_CHECKING:
+    from .difference import Mode
+
+_EXAMPLE = 'a number of records (200), a share as text ("5%") or as a number (0.05)'
+
+
+@frozen
+class Ceiling:
+    """How many records may be deleted without being asked for."""
+
+    records: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def read(cls, value: float | str) -> Ceiling:
+        """Return what a setting means.
+
+        Args:
+            value: A number of records, or a share: "5%" or 0.05.
+
+        Raises:
+            ConfigError: it is neither.
+
+        Example:
+            >>> Ceiling.read("5%").allows(5, of=100), Ceiling.read(4).allows(5, of=100)
+            (True, False)
+        """
+        ceiling = None if isinstance(value, bool) else _ceiling(str(value).strip())
+        if ceiling is None:
+            raise ConfigError(f"max_deletions must be {_EXAMPLE}, not {value!r:.40}")
+        return ceiling
+
+    def allows(self, deletions: int, *, of: int) -> bool:
+        """Tell whether so many deletions are few enough.
+
+        Args:
+            deletions: How many.
+            of: How many records are stored.
+        """
+        if self.share is not None:
+            return deletions <= self.share * of
+        return self.records is None or deletions <= self.records
+
+    @property
+    def words(self) -> str:
+        """Return it as people say it."""
+        return str(self.records) if self.share is None else f"{self.share * 100:g}%"
+
+
+def _ceiling(text: str) -> Ceiling | None:
+    try:
+        if text.endswith("%") or "." in text:
+            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+            return Ceiling(share=share) if 0 <= share <= 1 else None
+        return Ceiling(records=int(text)) if int(text) >= 0 else None
+    except ValueError:
+        return None
+
+
+@frozen(kw_only=True)
+class Findings:
+    """What reading the source came to, as far as guards need it."""
+
+    mode: Mode
+    source: str
+    """Its name."""
+    read: int
+    usable: int
+    """Records with a readable `_id`."""
+    common: int
+    """How many of these `_id`s are stored, or known from before."""
+    nameless: int
+    """Entries without a readable `_id`."""
+    stored: int
+    """Records that are stored, as far as is known."""
+    gone: int
+    """How many of them the source does not have."""
+    broken: str = ""
+    """Why the source broke off, if it did."""
+
+
+def refuse(
+    found: Findings, ceiling: Ceiling, *, allow_delete: bool, allow_new_catalog: bool
+) -> None:
+    """Refuse what nobody can have meant.
+
+    Args:
+        found: What reading the source came to.
+        ceiling: How many deletions are few enough.
+        allow_delete: Whether any number is meant.
+        allow_new_catalog: Whether a source without any known `_id` is meant.
+
+    Raises:
+        SyncRefusedError: something is; the message has the numbers and says what to do.
+    """
+    if not found.usable and found.stored:
+        why = f" ({found.broken})" if found.broken else ""
+        raise SyncRefusedError(
+            f"{found.source} has no usable record{why}, and {found.stored} are stored: refused, "
+            "for an empty catalog is mostly a broken export. Look at the source; to empty a "
+            "collection, delete its records"
+        )
+    if found.stored and not found.common and not allow_new_catalog:
+        raise SyncRefusedError(
+            f"none of the {found.usable} ids of {found.source} is among the {found.stored} stored "
+            "ones: this is no catalog of this collection. Check source, `_id` and collection; "
+            "if it is meant, allow it (allow_new_catalog)"
+        )
+    if found.mode != "mirror" or allow_delete or withheld(found, allow_delete=allow_delete):
+        return
+    if not ceiling.allows(found.gone, of=found.stored):
+        raise SyncRefusedError(
+            f"{found.gone} of {found.stored} stored records are not in {found.source} "
+            f"({found.gone / found.stored:.1%}), more than the {ceiling.words} that may be "
+            "deleted unasked (max_deletions): nothing was sent. Check the source; if they are "
+            "to be deleted, allow it (allow_delete)"
+        )
+
+
+def withheld(found: Findings, *, allow_delete: bool) -> str:
+    """Return why no record may be deleted, although the rest may be done; empty if they may.
+
+    Args:
+        found: What reading the source came to.
+        allow_delete: Whether deletions were asked for whatever the source's faults.
+    """
+    if found.mode != "mirror":
+        return ""
+    if found.broken:
+        return f"the source broke off ({found.broken}); sync again with the whole source"
+    if found.nameless and found.gone and not allow_delete:
+        return (
+            f"{found.nameless} entries of {found.source} have no readable `_id`, and each may be "
+            "one of the records that seem gone; mend them, or allow it (allow_delete)"
+        )
+    return ""
