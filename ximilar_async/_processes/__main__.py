@@ -42,6 +42,7 @@ class Desk:
         self._carrier = carrier
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._heads: dict[int, Request] = {}
         self._link: Link
 
     async def serve(self, end: socket.socket) -> None:
@@ -52,15 +53,18 @@ class Desk:
         for task in self._tasks.values():
             task.cancel()
 
-    def _take(self, kind: int, number: int, head: bytes, body: bytes) -> None:
+    def _take(self, kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
         if kind == REQUEST:
-            self._tasks[number] = self._loop.create_task(self._carry(number, head, body))
+            if head:
+                self._heads[mark] = _head(head)
+            request = _whole(self._heads[mark], body)
+            self._tasks[number] = self._loop.create_task(self._carry(number, request))
         elif number in self._tasks:
             self._tasks[number].cancel()
 
-    async def _carry(self, number: int, head: bytes, body: bytes) -> None:
+    async def _carry(self, number: int, request: Request) -> None:
         try:
-            response = await self._carrier.send(_request(head, body))
+            response = await self._carrier.send(request)
         except XimilarError as error:
             self._fail(number, error)
         except Exception as defect:  # noqa: BLE001 - it must not be waited for in vain
@@ -68,17 +72,22 @@ class Desk:
         else:
             # The first of several headers of one name counts, as it does in aiohttp's own mapping.
             headers = {name.lower(): text for name, text in reversed(response.headers.items())}
-            self._link.put(ANSWER, number, packed(response.status, headers), response.body)
+            self._link.put(ANSWER, number, response.status, packed(headers), response.body)
         finally:
             del self._tasks[number]
 
     def _fail(self, number: int, error: XimilarError) -> None:
-        self._link.put(FAILURE, number, packed(type(error).__name__, str(error)))
+        self._link.put(FAILURE, number, 0, packed([type(error).__name__, str(error)]))
 
 
-def _request(head: bytes, body: bytes) -> Request:
-    verb, url, headers = orjson.loads(head)
-    return Request(verb, url, {name: Secret(text) for name, text in headers.items()}, body)
+def _head(told: bytes) -> Request:
+    verb, url, headers = orjson.loads(told)
+    return Request(verb, url, {name: Secret(text) for name, text in headers.items()})
+
+
+def _whole(head: Request, body: bytes) -> Request:
+    # The headers stay the same object: that is how the transport knows them.
+    return Request(head.verb, head.url, head.headers, body)
 
 
 async def serve(end: socket.socket, settings: dict[str, Any]) -> None:

@@ -1,15 +1,15 @@
 """One end of the socket between parent and sender process: frames in, frames out.
 
-A frame is a fixed head (kind, number, two lengths), a part in JSON and a body as it is. Bodies are
-never encoded again, so large ones cost their copying and no more; what is put while the event loop
-is busy goes out in one write.
+A frame is a fixed head (kind, number, mark, two lengths), a part in JSON and a body as it is. Bodies
+are never encoded again, so large ones cost their copying and no more; what is put while the event
+loop is busy goes out in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import orjson
 
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 READY: Final = 0
 """From the process: it takes requests now."""
 REQUEST: Final = 1
-"""To the process: `[verb, url, headers]` and the body."""
+"""To the process: a body; the mark names its `[verb, url, headers]`, told with the first of them."""
 CANCEL: Final = 2
 """To the process: nobody waits for this number any more."""
 ANSWER: Final = 3
-"""From the process: `[status, headers]` and the body."""
+"""From the process: the status as mark, the headers, and the body."""
 FAILURE: Final = 4
 """From the process: `[name of our error's class, its text]`."""
 
-_HEAD: Final = struct.Struct("<BQIQ")
+_HEAD: Final = struct.Struct("<BQIIQ")
+
+Take: TypeAlias = "Callable[[int, int, int, bytes, bytes], None]"
+"""Is given the parts of a frame that came: kind, number, mark, JSON, body."""
 
 _MOST_UNSENT: Final = 2**20
 """Bytes above which a link counts as full until the other side has caught up."""
@@ -41,10 +44,10 @@ class Link(asyncio.Protocol):
     """Sends and receives frames.
 
     Args:
-        take: Is given each frame that came: kind, number, JSON, body.
+        take: Is given each frame that came.
     """
 
-    def __init__(self, take: Callable[[int, int, bytes, bytes], None]) -> None:
+    def __init__(self, take: Take) -> None:
         self._take = take
         self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -61,11 +64,13 @@ class Link(asyncio.Protocol):
         """Call this function whenever the link is no longer full."""
         self._room = tell
 
-    def put(self, kind: int, number: int, head: bytes = b"", body: bytes = b"") -> None:
+    def put(
+        self, kind: int, number: int, mark: int = 0, head: bytes = b"", body: bytes = b""
+    ) -> None:
         """Send a frame, together with all others of this turn of the event loop."""
         if not self._unsent:
             self.loop.call_soon(self._flush)
-        self._unsent.append(_HEAD.pack(kind, number, len(head), len(body)) + head)
+        self._unsent.append(_HEAD.pack(kind, number, mark, len(head), len(body)) + head)
         if body:
             self._unsent.append(body)
         if len(body) > _LARGE:
@@ -99,12 +104,12 @@ class Link(asyncio.Protocol):
         start, length = 0, len(data)
         end = _HEAD.size
         while end <= length:
-            kind, number, head, body = _HEAD.unpack_from(data, start)
+            kind, number, mark, head, body = _HEAD.unpack_from(data, start)
             middle = start + _HEAD.size + head
             end = middle + body
             if end > length:
                 break
-            self._take(kind, number, data[start + _HEAD.size : middle], data[middle:end])
+            self._take(kind, number, mark, data[start + _HEAD.size : middle], data[middle:end])
             start, end = end, end + _HEAD.size
         if start < length:
             self._pieces.append(data[start:] if start else data)
@@ -129,7 +134,7 @@ def _nothing() -> None:
     pass
 
 
-async def linked(end: socket.socket, take: Callable[[int, int, bytes, bytes], None]) -> Link:
+async def linked(end: socket.socket, take: Take) -> Link:
     """Return the link over one end of a socket pair.
 
     Args:
@@ -141,15 +146,15 @@ async def linked(end: socket.socket, take: Callable[[int, int, bytes, bytes], No
     return link
 
 
-def packed(*parts: Any) -> bytes:
+def packed(value: Any) -> bytes:
     """Return the part of a frame that is JSON; text that is not UTF-8 becomes question marks.
 
     Headers of a hostile server may hold such text; nothing of ours does.
     """
     try:
-        return orjson.dumps(parts)
+        return orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(_readable(parts))
+        return orjson.dumps(_readable(value))
 
 
 def _readable(value: Any) -> Any:

@@ -22,7 +22,7 @@ from ximilar_async.errors import ConfigError, DisconnectedError
 from ._link import ANSWER, CANCEL, READY, REQUEST, linked, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ximilar_async._protocol import Request
     from ximilar_async.errors import XimilarError
@@ -37,6 +37,9 @@ _FIRST_WAIT: Final = 0.1
 
 _GRACE: Final = 0.8
 """Seconds that a process has to end by itself once its socket is closed."""
+
+_MOST_HEADS: Final = 100
+"""Heads of requests that a process knows at a time."""
 
 _HUNG: Final = 30.0
 """Seconds beyond the total timeout after which a process that owes an answer is taken for hung."""
@@ -57,6 +60,7 @@ class Sender:
         self._changed = changed
         self._numbers: Iterator[int] = count()
         self._deaths = 0
+        self._heads = _Heads()
         self.link: Link | None = None
         """The way to the process while it takes requests."""
         self.waiting: dict[int, tuple[asyncio.Future[Response], Request]] = {}
@@ -75,8 +79,8 @@ class Sender:
         link = self.link
         assert link is not None
         number = next(self._numbers)
-        # The JSON holds the token, so it must not be a variable of a frame that an error shows.
-        link.put(REQUEST, number, _head(request), request.body)
+        # The head holds the token, so it must not be a variable of a frame that an error shows.
+        link.put(REQUEST, number, *self._heads.told(request), request.body)
         future: asyncio.Future[Response] = link.loop.create_future()
         self.waiting[number] = future, request
         try:
@@ -86,15 +90,14 @@ class Sender:
                 link.put(CANCEL, number)
             raise
 
-    def _take(self, kind: int, number: int, head: bytes, body: bytes) -> None:
+    def _take(self, kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
         """Give an answer to whom it is due; it may be late, and nobody waits for it any more."""
         future, _ = self.waiting.pop(number, _NOBODY)
         if future is None or future.done():
             return
         self._deaths = 0
         if kind == ANSWER:
-            status, headers = orjson.loads(head)
-            future.set_result(Response(status, headers, body))
+            future.set_result(Response(mark, orjson.loads(head), body))
         else:
             name, text = orjson.loads(head)
             future.set_exception(vars(errors)[name](text))
@@ -132,13 +135,14 @@ class Sender:
     async def _serve(self, end: socket.socket) -> None:
         """Let the process carry requests until it ends or hangs."""
 
-        def take(kind: int, number: int, head: bytes, body: bytes) -> None:
+        def take(kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
             if kind == READY:
                 self.link = link
                 self._changed()
             else:
-                self._take(kind, number, head, body)
+                self._take(kind, number, mark, head, body)
 
+        self._heads = _Heads()
         link = await linked(end, take)
         link.when_room(self._changed)
         try:
@@ -181,14 +185,35 @@ class Sender:
 _NOBODY: Final[tuple[None, None]] = (None, None)
 
 
-def _head(request: Request) -> bytes:
-    """Return the part of a request that travels as JSON.
+class _Heads:
+    """The heads of requests that a process knows: told once, then named by a number."""
 
-    Raises:
-        ConfigError: its headers are no text.
-    """
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, str], tuple[int, Mapping[str, str]]] = {}
+
+    def told(self, request: Request) -> tuple[int, bytes]:
+        """Return the number of a request's head, and what tells it where it is not known yet.
+
+        Headers are known by their identity, as the session makes them once for a method; they are
+        kept here lest others get it.
+
+        Raises:
+            ConfigError: they are no text.
+        """
+        key = id(request.headers), request.verb, request.url
+        if known := self._known.get(key):
+            return known[0], b""
+        if len(self._known) >= _MOST_HEADS:
+            self._known.clear()
+        number = len(self._known)
+        told = _told(request)
+        self._known[key] = number, request.headers
+        return number, told
+
+
+def _told(request: Request) -> bytes:
     with suppress(TypeError):
-        return packed(request.verb, request.url, dict(request.headers))
+        return packed([request.verb, request.url, dict(request.headers)])
     raise ConfigError(f"{urlsplit(request.url).netloc}: the request cannot be sent")
 
 
