@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_gate": frozenset({"errors", "_config", "_concurrency"}),
     "_protocol": VALUES | {"_encoding", "_version"},
     "_answers": VALUES | {"_protocol", "_retry"},
-    "_transport": frozenset({"errors", "_config", "_protocol"}),
+    "_exchange": frozenset({"_protocol"}),
+    "_transport": frozenset({"errors", "_config", "_protocol", "_exchange"}),
     "_processes": frozenset({"errors", "_config", "_protocol", "_transport"}),
     "_session": VALUES
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_answers", "_transport"},
@@ -74,7 +75,7 @@ ONLY_THESE_NAMES: dict[tuple[str, str], frozenset[str]] = {
 
 LIVES_IN: dict[str, frozenset[str]] = {
     "aiofiles": frozenset({"sources"}),
-    "aiohttp": frozenset({"_transport", "emulator.fetch", "emulator.server"}),
+    "aiohttp": frozenset({"_exchange", "_transport", "emulator.fetch", "emulator.server"}),
     "aiolimiter": frozenset({"_gate", "_session"}),
     "backoff": frozenset({"_gate", "_retry", "_session"}),
     "cattrs": frozenset({"_models"}),
@@ -89,6 +90,7 @@ LIVES_IN: dict[str, frozenset[str]] = {
     "sqlite3": frozenset({"bulk._seen", "bulk._sync", "emulator"}),
     "typer": frozenset({"cli"}),
     "uvloop": frozenset({"__main__", "cli"}),
+    "yarl": frozenset({"_exchange"}),  # aiohttp's addresses
 }
 """One dependency, one room. A dependency that is neither here nor below is forbidden everywhere."""
 

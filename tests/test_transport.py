@@ -13,6 +13,7 @@ import traceback
 import tracemalloc
 import zlib
 from contextlib import ExitStack, asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -35,7 +36,7 @@ from ximilar_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 MIB = 2**20
@@ -54,9 +55,21 @@ def request_to(url: str, body: bytes = b"{}", verb: str = "POST") -> Request:
     return Request(verb, f"{url}/similarity/photos/v2/find", headers, body)
 
 
+WAY: ContextVar[bool] = ContextVar("WAY")
+"""Whether the transports of a test send small requests directly."""
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["direct", "session"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every promise here holds for both ways in which a request may leave."""
+    token = WAY.set(request.param)
+    yield
+    WAY.reset(token)
+
+
 @asynccontextmanager
 async def transport(bounds: Timeout = PATIENT, **settings: Any) -> AsyncIterator[AiohttpTransport]:
-    carrier = AiohttpTransport(bounds, **settings)
+    carrier = AiohttpTransport(bounds, **{"direct": WAY.get(), **settings})
     try:
         yield carrier
     finally:
@@ -393,7 +406,7 @@ async def test_a_bomb_does_not_go_off() -> None:
 
 async def test_nothing_is_opened_before_the_first_request() -> None:
     """A transport that was never used has nothing to close; closing twice is fine."""
-    carrier = AiohttpTransport(PATIENT)
+    carrier = AiohttpTransport(PATIENT, direct=WAY.get())
     await carrier.aclose()
     await carrier.aclose()
     gc.collect()  # an unclosed session would warn

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ._config import Secret
 from ._encoding import Encoded, encode_body
@@ -83,24 +83,58 @@ def build_request(
         >>> build_request("http://localhost", "t", PING, make_target("c", "photos")).url
         'http://localhost/similarity/photos/v2/ping'
     """
-    body = {name: value for name, value in (fields or {}).items() if value is not None}
-    _check_fields(endpoint, body)
+    head = with_query(build_head(base_url, token, endpoint, target), query or {})
+    return with_body(head, endpoint, fields)
+
+
+def build_head(
+    base_url: str, token: str, endpoint: Endpoint[Any], target: Target | None = None
+) -> Request:
+    """Return what all requests of a method have in common: everything but the body.
+
+    Args:
+        base_url: Scheme, host and port.
+        token: The API token.
+        endpoint: The method.
+        target: Service prefix and collection; None for the account's own address.
+    """
     headers = {
         "authorization": authorization(token),
         "content-type": CONTENT_TYPE,
         "user-agent": USER_AGENT,
     }
     if target is None:
-        url = f"{base_url}/{endpoint.path}"
-    else:
-        url = f"{base_url}/{target.prefix}/v2/{endpoint.path}"
-        if endpoint.needs_collection:
-            headers["collection-id"] = target.collection_id
-    if params := {name: value for name, value in (query or {}).items() if value is not None}:
-        url = f"{url}?{urlencode(params)}"
-    return Request(
-        endpoint.verb, url, headers, b"" if endpoint.verb == "GET" else encode_body(body)
-    )
+        return Request(endpoint.verb, f"{base_url}/{endpoint.path}", headers)
+    if endpoint.needs_collection:
+        headers["collection-id"] = target.collection_id
+    return Request(endpoint.verb, f"{base_url}/{target.prefix}/v2/{endpoint.path}", headers)
+
+
+def with_query(head: Request, query: Mapping[str, object]) -> Request:
+    """Return a request with parameters in its address; those that are None are left out."""
+    params = {name: value for name, value in query.items() if value is not None}
+    return evolve(head, url=f"{head.url}?{urlencode(params)}") if params else head
+
+
+def with_body(
+    head: Request, endpoint: Endpoint[Any], fields: Mapping[str, object] | None = None
+) -> Request:
+    """Return a request with the fields as its body, those that are None left out.
+
+    Args:
+        head: The request without a body.
+        endpoint: The method.
+        fields: Fields of the JSON body.
+
+    Raises:
+        RecordError: a record could never be accepted, or a value has no JSON form.
+        ConfigError: `fields_to_return` is not a list of names, or `filter` no dict.
+    """
+    body = {name: value for name, value in (fields or {}).items() if value is not None}
+    _check_fields(endpoint, body)
+    if head.verb == "GET":
+        return head
+    return Request(head.verb, head.url, head.headers, encode_body(body))
 
 
 def authorization(token: str) -> Secret:

@@ -17,7 +17,7 @@ from ._concurrency import Signal, signal_of
 from ._config import Secret, check_token, conceal
 from ._gate import Gate, slots
 from ._models import Account, Answer
-from ._protocol import authorization, build_request
+from ._protocol import authorization, build_head, with_body, with_query
 from ._retry import FailureClass, RetryBudget, Trace, classify, waits
 from ._transport import translate
 from .errors import AuthError, ConfigError, XimilarError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Answer | Account)
 
 _UNAUTHORIZED = 401
+_MOST_HEADS = 1000
 _SURELY_SECRET = 16
 """Characters from which a token is hidden wherever it is quoted."""
 _MAYBE_SECRET = 8
@@ -79,6 +80,8 @@ class Session:
     _gate: Gate | None = field(default=None, init=False)
     _token: Secret | None = field(default=None, init=False, repr=False)
     _asked: int = field(default=0, init=False)
+    _heads: dict[tuple[str, ...], Request] = field(factory=dict, init=False, repr=False)
+    """Requests without a body, for the present token."""
     _refreshing: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
     _closed: bool = field(default=False, init=False)
@@ -108,9 +111,8 @@ class Session:
         """
         self._enter_loop()
         token = self._token or await self._first_token()
-        request = build_request(
-            self.config.base_url, token, endpoint, target, fields=fields, query=query
-        )
+        head = self._head(token, endpoint, target)
+        request = with_body(with_query(head, query) if query else head, endpoint, fields)
         call = _Call(
             endpoint, target, request, trace or Trace(), retry or self.config.retry, self._asked
         )
@@ -132,6 +134,17 @@ class Session:
         """Close the transport; calls made later fail with a clear error."""
         self._closed = True
         await self.transport.aclose()
+
+    def _head(self, token: Secret, endpoint: Endpoint[Any], target: Target | None) -> Request:
+        """Return a method's request without its body: made once, and known by its identity."""
+        place = ("", "") if target is None else (target.prefix, target.collection_id)
+        key = (endpoint.path, *place)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = build_head(self.config.base_url, token, endpoint, target)
+        return head
 
     async def _attempt(self, call: _Call[A]) -> A:
         gate = self._gate or self._open_gate()
@@ -249,6 +262,7 @@ class Session:
     async def _ask_token(self) -> Secret:
         self._token = check_token(await _given(self.config.token))
         self._asked += 1
+        self._heads.clear()
         return self._token
 
     async def _another_token(self, refusal: XimilarError) -> Secret:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ._exchange import MAX_ANSWER_BYTES, Exchanges, TooLargeError, is_known
 from ._protocol import Response
 from .errors import (
     AnswerTooLargeError,
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from .errors import (
         XimilarError,
     )
-
-MAX_ANSWER_BYTES: Final = 32 * 2**20
-"""Largest answer that is read, in bytes after decompression: 1.5 kB of brotli can become 1 GB."""
 
 _LARGE_BODY = 2**20 - 1
 """Above this aiohttp wants a stream: a body in one piece would hold the event loop."""
@@ -69,12 +67,21 @@ class AiohttpTransport:
         timeout: Bounds of one attempt.
         tls: A context, or the path of a CA file; None for the system's.
         trust_env: Whether proxy variables of the environment count.
+        direct: Whether small requests leave without `ClientSession` (see `_exchange`); by default
+            where aiohttp is one that this was tested with.
 
     Raises:
         ConfigError: the CA file cannot be used.
     """
 
-    def __init__(self, timeout: Timeout, *, tls: TLS = None, trust_env: bool = False) -> None:
+    def __init__(
+        self,
+        timeout: Timeout,
+        *,
+        tls: TLS = None,
+        trust_env: bool = False,
+        direct: bool | None = None,
+    ) -> None:
         self._timeout = aiohttp.ClientTimeout(
             total=timeout.total,
             connect=timeout.connect,
@@ -83,7 +90,10 @@ class AiohttpTransport:
         )
         self._tls = make_tls(tls)
         self._trust_env = trust_env
+        # A proxy wants more of a request than the direct way knows.
+        self._direct = not trust_env and (is_known() if direct is None else direct)
         self._http: aiohttp.ClientSession | None = None
+        self._exchanges: Exchanges | None = None
         self._reading: set[aiohttp.ClientResponse] = set()
 
     async def send(self, request: Request) -> Response:
@@ -94,8 +104,10 @@ class AiohttpTransport:
             ConfigError: the address cannot be used.
         """
         http = self._http or self._open()
-        body = request.body
+        exchanges, body = self._exchanges, request.body
         try:
+            if exchanges is not None and exchanges.takes(request):
+                return Response(*await exchanges.send(request))
             async with http.request(
                 request.verb,
                 request.url,
@@ -116,6 +128,8 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Close the pool; may be called twice. Requests under way fail as disconnected."""
+        if self._exchanges is not None:
+            self._exchanges.close()
         for response in self._reading:
             # aiohttp forgets whoever reads a body; they would wait until their timeout.
             response.content.set_exception(aiohttp.ServerDisconnectedError())
@@ -132,6 +146,8 @@ class AiohttpTransport:
             headers={"accept": "application/json", "accept-encoding": "gzip, deflate"},
             trust_env=self._trust_env,
         )
+        if self._direct:
+            self._exchanges = Exchanges(self._http, self._timeout)
         return self._http
 
 
@@ -141,13 +157,9 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         left -= len(chunk)
         if left < 0:
-            raise _TooLargeError
+            raise TooLargeError
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-class _TooLargeError(aiohttp.ClientPayloadError):
-    """More bytes came than are read."""
 
 
 _TOO_LARGE = (
@@ -192,7 +204,7 @@ _CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
     (aiohttp.ClientOSError, DisconnectedError, "the connection broke"),
     (ConnectionRefusedError, ConnectError, "cannot connect"),
     (ConnectionError, DisconnectedError, "the connection broke"),
-    (_TooLargeError, AnswerTooLargeError, _TOO_LARGE),
+    (TooLargeError, AnswerTooLargeError, _TOO_LARGE),
     (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off"),
     (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
     (aiohttp.ClientError, TransportError, "the request failed"),
