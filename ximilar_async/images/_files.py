@@ -81,8 +81,11 @@ def _read(path: str, flags: int, max_bytes: int) -> bytes:
     try:
         size = _regular_size(os.fstat(descriptor))
         check_size(size, max_bytes)
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(size + 1)  # one byte more shows a file that still grows
+        # Not by a file object: each of its further system calls lets go of the interpreter's lock,
+        # and getting it back costs a thread more than reading a small image does.
+        data = os.read(descriptor, size + 1)  # one byte more shows a file that still grows
+        while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
+            data += more  # a network's file system gives it in parts
     finally:
         os.close(descriptor)
     if len(data) != size:

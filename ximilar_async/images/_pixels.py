@@ -16,6 +16,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ximilar_async.errors import ImageError
 
+from ._jpeg import plain_jpeg
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -77,6 +79,8 @@ def prepare_bytes(data: bytes, name: str, options: ImageOptions) -> bytes:
     Raises:
         ImageError: it has too many pixels, or cannot be decoded.
     """
+    if name == "JPEG" and _is_good_jpeg(data, options):
+        return data
     stream = BytesIO(data)
     with _damage_named(name):
         image = _OPENERS[name](stream)
@@ -131,6 +135,19 @@ def encode_object(value: Any, options: ImageOptions) -> bytes:
         _check_pixels(image, options)
         image.load()
         return _encode(image, options)
+
+
+def _is_good_jpeg(data: bytes, options: ImageOptions) -> bool:
+    """Tell whether a JPEG is one of the many of which a glance tells that they can be sent."""
+    facts = plain_jpeg(data)
+    if facts is None:
+        return False
+    width, height, head = facts
+    return (
+        width * height <= options.max_pixels
+        and (options.max_side is None or max(width, height) <= options.max_side)
+        and data.rfind(_END_OF_JPEG, head) >= 0
+    )
 
 
 @contextmanager
