@@ -121,7 +121,7 @@ def test_flags_are_those_of_the_failure_classes() -> None:
 def test_bad_settings_and_records_are_value_errors() -> None:
     """Code that knows nothing of this package catches a bad value as ValueError."""
     values = {kind for kind in CLASSES.values() if issubclass(kind, ValueError)}
-    assert values == {ConfigError, RecordError, ImageError}
+    assert values == {ConfigError, SyncRefusedError, RecordError, ImageError}
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=list(CLASSES))

@@ -97,7 +97,7 @@ class Resolved:
     """Stored fields that the record does not have."""
 
 
-def decide(  # noqa: PLR0911 - one line a case
+def decide(
     mode: Mode, meta: bytes, image: bytes | None, known: Known | None, *, same_names: bool = True
 ) -> Action:
     """Return what to do with a record of the source that is not in doubt.
