@@ -1,0 +1,317 @@
+"""From rows to records: which column is the id, the image, the tags, and which fields are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from math import isnan
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from attrs import Factory, evolve, field, frozen
+
+from ximilar_async.errors import ConfigError
+
+from ._conversions import conversion, guess, is_blank, to_list
+from ._mapped_image import FIELDS, KINDS, image_field
+from ._values import plain
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+    from ._conversions import Conversion
+
+Empty: TypeAlias = Literal["keep", "null", "drop"]
+"""What becomes of a cell that holds nothing."""
+
+_EMPTIES: Final = ("keep", "null", "drop")
+_EXACT: Final = 2**53
+"""Whole numbers up to here are exact in a float."""
+
+_LONGEST: Final = 100
+"""Digits that a decimal may have as an id."""
+
+
+def _named(fields: Mapping[str, str] | Iterable[str] | None) -> Mapping[str, str] | None:
+    """Return columns by their fields, for a list of columns that keep their names as well."""
+    if fields is None or isinstance(fields, Mapping):
+        return None if fields is None else dict(fields)
+    names = _listed(fields, "fields")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two columns are mapped on the field {twice!r:.40}")
+    return {name: name for name in names}
+
+
+def _dropped(columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(_listed(columns, "drop"))))
+
+
+def _listed(names: Any, setting: str) -> list[str]:
+    if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
+        raise ConfigError(f"{setting} takes a list of columns, not {names!r:.40}")
+    found: list[Any] = list(names)
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{setting} must name columns, not {name!r:.40}")
+    return found
+
+
+def _copied(values: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(values)
+
+
+def _fixed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return constants as they are sent."""
+    try:
+        return {name: plain(value, f"the constant {name!s:.40}") for name, value in values.items()}
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _text(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{attribute.name} must be text, not {value!r:.40}")
+
+
+def _maybe_text(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _text(_, attribute, value)
+
+
+def _by_field(_: object, attribute: Attribute[Any], value: Mapping[Any, Any] | None) -> None:
+    for name in value or ():
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{attribute.name} must have names of fields, not {name!r:.40}")
+
+
+@frozen(kw_only=True)
+class RecordMapping:
+    """Says what becomes of a row's columns in the record that is sent.
+
+    Without `fields` all columns are kept that are used for nothing else; with `fields` only those
+    named there (and `rest=True` keeps the others as well), as in SQL's SELECT.
+
+    Args:
+        id: The column with the id; whole numbers become text.
+        image: The column with the image; None for rows that have `_url`, `_file`, `_base64` or
+            `_image` themselves.
+        image_kind: What that column holds: "url", "file" (a path, relative to the source's own
+            folder), "bytes", "base64", or "auto", which tells by each value.
+        tags: The column with the tags, which go into the field `tags`; for a service that keeps
+            them in another field give that field the type "list" instead.
+        separator: What stands between the parts of a text that becomes a list.
+        fields: Columns by the fields they become, `{"price": "cost"}`; or a list of columns that
+            keep their names.
+        rest: Whether columns that `fields` does not name are kept too; None for "if there are no
+            `fields`".
+        drop: Columns that are left out.
+        types: Types by fields: "text", "int", "float", "bool", "json", "list", "list(|)" with a
+            separator of its own, or "base64".
+        constants: Fields that are the same in each record.
+        empty: What becomes of a blank text or None in a field: "keep" it (a blank that has a type
+            is null), make it "null", or "drop" the field. With the latter two a NaN is empty too.
+
+    Raises:
+        ConfigError: two columns are mapped on one field, or a setting is none of those above.
+
+    Example:
+        >>> mapping = RecordMapping(
+        ...     id="sku",
+        ...     image="photo",
+        ...     tags="labels",
+        ...     fields={"brand": "brand", "price": "cost"},
+        ...     types={"price": "float"},
+        ...     constants={"shop": "cz"},
+        ... )
+        >>> row = {"sku": 17, "photo": "boots/17.jpg", "labels": "red, warm", "cost": "19.90"}
+        >>> mapping.apply({**row, "brand": "Acme", "notes": "for us only"})
+        {'_id': '17', '_file': 'boots/17.jpg', 'tags': ['red', 'warm'], 'brand': 'Acme', \
+'price': 19.9, 'shop': 'cz'}
+    """
+
+    id: str = field(default="_id", validator=_text)
+    image: str | None = field(default=None, validator=_maybe_text)
+    image_kind: str = "auto"
+    tags: str | None = field(default=None, validator=_maybe_text)
+    separator: str = field(default=",", validator=_text)
+    fields: Mapping[str, str] | None = field(default=None, converter=_named, validator=_by_field)
+    rest: bool | None = None
+    drop: tuple[str, ...] = field(default=(), converter=_dropped)
+    types: Mapping[str, str] = field(factory=dict, converter=_copied, validator=_by_field)
+    constants: Mapping[str, Any] = field(factory=dict, converter=_fixed, validator=_by_field)
+    empty: Empty = "keep"
+    _conversions: Mapping[str, Conversion] = field(
+        default=Factory(lambda self: self._find_conversions(), takes_self=True),
+        init=False,
+        repr=False,
+        eq=False,
+    )
+    _taken: frozenset[str] = field(
+        default=Factory(lambda self: self._find_taken(), takes_self=True),
+        init=False,
+        repr=False,
+        eq=False,
+    )
+    """The columns that are not kept under their own names unless `fields` says so."""
+
+    def __attrs_post_init__(self) -> None:
+        self._check_settings()
+        self._refuse_doubles()
+        self._check_types()
+
+    def _find_conversions(self) -> Mapping[str, Conversion]:
+        return {name: conversion(kind, self.separator) for name, kind in self.types.items()}
+
+    def _find_taken(self) -> frozenset[str]:
+        taken = {*(self.fields or ()), *self.constants, *self.drop, "_id", self.id, self.image}
+        taken |= {*(self.fields or {}).values(), self.tags, *self._special_fields()}
+        return frozenset(name for name in taken if name is not None)
+
+    def _special_fields(self) -> list[str]:
+        """Return the fields that `image` and `tags` fill."""
+        images = FIELDS if self.image is not None else ()
+        return [*images, *(["tags"] if self.tags is not None else [])]
+
+    def _check_settings(self) -> None:
+        columns: dict[Any, Any] = dict(self.fields or {})
+        for name, column in columns.items():
+            if not isinstance(column, str) or not column:
+                raise ConfigError(f"fields must name a column for {name!r}, not {column!r:.40}")
+        for setting, known in (("image_kind", KINDS), ("empty", _EMPTIES)):
+            if getattr(self, setting) not in known:
+                words = " or ".join(map(repr, known))
+                raise ConfigError(f"{setting} must be {words}, not {getattr(self, setting)!r:.40}")
+
+    def _refuse_doubles(self) -> None:
+        if "_id" in {*(self.fields or ()), *self.constants}:
+            raise ConfigError("the column of `_id` is named by id, and by nothing else")
+        special = self._special_fields()
+        for name in [*(self.fields or ()), *self.constants]:
+            if name in special:
+                setting = "tags" if name == "tags" else "image"
+                raise ConfigError(
+                    f"two columns are mapped on the field {name!r}: {setting} fills it already"
+                )
+        if both := {*(self.fields or ())} & {*self.constants}:
+            raise ConfigError(f"the field {min(both)!r} is both a column's and a constant")
+
+    def _check_types(self) -> None:
+        for name in self.types:
+            if name == "_id" or name in self.constants or name in self._special_fields():
+                raise ConfigError(f"the field {name!r} takes no type")
+            if name not in (self.fields or ()) and not self.keeps_others:
+                raise ConfigError(
+                    f"there is a type for {name!r}, which is no field of the record"
+                    f"{guess(name, self.fields or ())}"
+                )
+
+    # --- what it needs --------------------------------------------------------------------------
+
+    @property
+    def keeps_others(self) -> bool:
+        """Tell whether columns are kept that are not named."""
+        return self.fields is None if self.rest is None else self.rest
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns that it takes from a row, the id's first."""
+        special = [name for name in (self.image, self.tags) if name is not None]
+        typed = [name for name in self.types if name not in (self.fields or ())]
+        return list(dict.fromkeys([self.id, *special, *(self.fields or {}).values(), *typed]))
+
+    def without_image(self) -> RecordMapping:
+        """Return the same mapping for records whose image is left out, as in an update.
+
+        Example:
+            >>> RecordMapping(image="photo").without_image().apply({"_id": "1", "photo": "1.jpg"})
+            {'_id': '1'}
+        """
+        if self.image is None:
+            return self
+        return evolve(self, image=None, drop=[*self.drop, self.image])
+
+    # --- a row ----------------------------------------------------------------------------------
+
+    def apply(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the record for a row.
+
+        Args:
+            row: The values by their columns.
+
+        Raises:
+            ValueError: there is no id, or a value is not what the mapping says; the message names
+                the column.
+
+        Example:
+            >>> RecordMapping(id="sku", types={"price": "float"}).apply({"sku": 7, "price": "5"})
+            {'_id': '7', 'price': 5.0}
+            >>> RecordMapping(id="sku").apply({"sku": " "})
+            Traceback (most recent call last):
+            ValueError: sku is blank, and a record needs an id
+        """
+        record: dict[str, Any] = {"_id": _id(row, self.id)}
+        if self.image is not None and self.image in row:
+            found = image_field(row[self.image], self.image, self.image_kind)
+            record.update([found] if found else [])
+        if self.tags is not None and self.tags in row:
+            record["tags"] = to_list(row[self.tags], self.tags, self.separator)
+        for name, column in (self.fields or {}).items():
+            if column in row:
+                self._put(record, name, row[column], column)
+        for column, value in row.items():
+            if column not in self._taken and (self.keeps_others or column in FIELDS):
+                self._put(record, column, value, column)
+        record.update(self.constants)
+        return record
+
+    def _put(self, record: dict[str, Any], name: str, value: Any, column: str) -> None:
+        """Add a field to a record, or leave it out where it is empty."""
+        if self.empty != "keep" and (is_blank(value) or _is_nan(value)):
+            value = None
+            if self.empty == "drop":
+                return
+        if name in self._conversions:
+            path = name if name == column else f"{name} (column {column})"
+            record[name] = self._conversions[name](value, path)
+        elif name == "_image" and value is not None:
+            record[name] = value
+        elif name == column:
+            record.update(plain({name: value}))
+        else:
+            record[name] = plain(value, f"{name} (column {column})")
+
+
+def _id(row: Mapping[str, Any], column: str) -> str:
+    """Return the id in a column as text; whole numbers with all their digits."""
+    if column not in row:
+        raise ValueError(f"{column} is missing, and a record needs an id")
+    value: Any = row[column]
+    if is_blank(value) or _is_nan(value):
+        raise ValueError(f"{column} is blank, and a record needs an id")
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.tolist()
+    if isinstance(value, (str, UUID)):
+        return str(plain(value, column))
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        kind = type(value).__name__
+        words = f"is {kind}, not an id: give text or a whole number"
+        raise ValueError(f"{column} {words}")  # noqa: TRY004 - a row's fault, as all
+    return _whole(value, column)
+
+
+def _whole(value: float | Decimal, column: str) -> str:
+    """Return the digits of a whole number; a float of pandas may be one, by a gap in its column."""
+    if isinstance(value, float) and not -_EXACT <= value <= _EXACT:
+        raise ValueError(f"{column} is {value!r}, of which digits may be lost: give text")
+    if isinstance(value, Decimal) and not (value.is_finite() and value.adjusted() < _LONGEST):
+        raise ValueError(f"{column} is {value!s:.40}, which is no id: give text or a whole number")
+    if int(value) != value:
+        raise ValueError(f"{column} is {value!s:.40}, which is no id: give text or a whole number")
+    return str(int(value))
+
+
+def _is_nan(value: object) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float) and isnan(value)
