@@ -17,6 +17,7 @@ from ._config import (
     make_token,
 )
 from ._endpoints import ACCOUNT
+from ._processes import ProcessTransport
 from ._session import Session
 from ._transport import AiohttpTransport
 from .errors import ConfigError
@@ -52,6 +53,9 @@ class Ximilar:
         transport: What carries the requests instead of HTTP, such as an emulator's `transport()`.
         ssl: An `SSLContext`, or the path of a CA file; certificates are always checked.
         trust_env: Whether proxy variables of the environment count.
+        processes: How many processes carry the requests, besides this one, on a machine with cores
+            to spare; None for none. It pays where TLS does the work; small requests over plain
+            HTTP gain little. `ssl` is a path then.
 
     Raises:
         ConfigError: there is no token, or a setting cannot work.
@@ -72,6 +76,7 @@ class Ximilar:
         transport: Transport | None = None,
         ssl: TLS = None,
         trust_env: bool = False,
+        processes: int | None = None,
     ) -> None:
         token = conceal(token)
         config = Config(
@@ -82,8 +87,12 @@ class Ximilar:
             timeout=timeout,
             trust_env=trust_env,
         )
-        if transport is None:
+        if transport is None and processes is not None:
+            transport = ProcessTransport(processes, timeout, tls=ssl, trust_env=trust_env)
+        elif transport is None:
             transport = AiohttpTransport(timeout, tls=ssl, trust_env=trust_env)
+        elif processes is not None:
+            raise ConfigError("transport and processes exclude each other: give one of them")
         self._session = Session(config, _checked(transport))
 
     def __repr__(self) -> str:

@@ -7,12 +7,12 @@ SIGTERM are the parent's business: it finishes what is under way, and needs this
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -24,11 +24,14 @@ from ximilar_async.errors import TransportError, XimilarError
 from ._link import ANSWER, FAILURE, READY, REQUEST, linked, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ximilar_async._transport import Transport
 
     from ._link import Link
+
+_FACTORY: Final = "new_event_loop"
+"""What asyncio and its replacements call it."""
 
 
 class Desk:
@@ -70,9 +73,8 @@ class Desk:
         except Exception as defect:  # noqa: BLE001 - it must not be waited for in vain
             self._fail(number, TransportError(f"a sender process met {type(defect).__name__}"))
         else:
-            # The first of several headers of one name counts, as it does in aiohttp's own mapping.
-            headers = {name.lower(): text for name, text in reversed(response.headers.items())}
-            self._link.put(ANSWER, number, response.status, packed(headers), response.body)
+            headers = packed(_plain(response.headers))
+            self._link.put(ANSWER, number, response.status, headers, response.body)
         finally:
             del self._tasks[number]
 
@@ -88,6 +90,14 @@ def _head(told: bytes) -> Request:
 def _whole(head: Request, body: bytes) -> Request:
     # The headers stay the same object: that is how the transport knows them.
     return Request(head.verb, head.url, head.headers, body)
+
+
+def _plain(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with lower-case names; of several with one name the first, as in aiohttp's."""
+    plain: dict[str, str] = {}
+    for name, text in headers.items():
+        plain.setdefault(name.lower(), text)
+    return plain
 
 
 async def serve(end: socket.socket, settings: dict[str, Any]) -> None:
@@ -109,9 +119,10 @@ async def serve(end: socket.socket, settings: dict[str, Any]) -> None:
 def _loop_factory(package: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes the parent's kind of event loop; None where that is its own business."""
     try:
-        return importlib.import_module(package).new_event_loop  # type: ignore[no-any-return]
-    except (ImportError, AttributeError):
+        factory: Callable[[], asyncio.AbstractEventLoop] = vars(import_module(package))[_FACTORY]
+    except (ImportError, KeyError):
         return None
+    return factory
 
 
 def main() -> None:

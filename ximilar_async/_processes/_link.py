@@ -1,7 +1,7 @@
 """One end of the socket between parent and sender process: frames in, frames out.
 
-A frame is a fixed head (kind, number, mark, two lengths), a part in JSON and a body as it is. Bodies
-are never encoded again, so large ones cost their copying and no more; what is put while the event
+A frame is a fixed head (kind, number, mark, two lengths), a part in JSON and a body as it is. No
+body is encoded again, so large ones cost their copying and no more; what is put while the event
 loop is busy goes out in one write.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 READY: Final = 0
 """From the process: it takes requests now."""
 REQUEST: Final = 1
-"""To the process: a body; the mark names its `[verb, url, headers]`, told with the first of them."""
+"""To the process: a body; the mark names its `[verb, url, headers]`, told with the first."""
 CANCEL: Final = 2
 """To the process: nobody waits for this number any more."""
 ANSWER: Final = 3

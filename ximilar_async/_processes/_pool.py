@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -43,21 +43,11 @@ class ProcessTransport:
     def __init__(
         self, processes: int, timeout: Timeout, *, tls: TLS = None, trust_env: bool = False
     ) -> None:
-        if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
-            raise ConfigError(f"processes must be a whole number above 0, not {processes!r:.40}")
-        if isinstance(tls, ssl.SSLContext):
-            raise ConfigError(
-                "an SSLContext cannot be handed to sender processes: give ssl the path of a CA "
-                "file, or leave processes out"
-            )
-        if sys.platform == "win32":
-            raise ConfigError("sender processes need Unix sockets: leave processes out on Windows")
-        make_tls(tls)
-        self._processes = processes
+        self._processes = _checked(processes)
         self._timeout = timeout
         self._settings = {
             "timeout": attrs.asdict(timeout),
-            "tls": None if tls is None else os.path.abspath(tls),
+            "tls": _path(tls),
             "trust_env": trust_env,
         }
         self._senders: list[Sender] = []
@@ -119,3 +109,22 @@ class ProcessTransport:
         if all(task.done() for task in self._running):
             trouble = "; ".join(dict.fromkeys(sender.trouble for sender in self._senders))
             raise ConfigError(f"every sender process was given up: {trouble}")
+
+
+def _checked(processes: Any) -> int:
+    if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
+        raise ConfigError(f"processes must be a whole number of at least 1, not {processes!r:.40}")
+    if sys.platform == "win32":
+        raise ConfigError("sender processes need Unix sockets: leave processes out on Windows")
+    return processes
+
+
+def _path(tls: TLS) -> str | None:
+    """Return a CA file's path as another process finds it."""
+    make_tls(tls)
+    if isinstance(tls, ssl.SSLContext):
+        raise ConfigError(
+            "an SSLContext cannot be handed to other processes: give ssl the path of a CA file, "
+            "or leave processes out"
+        )
+    return None if tls is None else str(Path(tls).absolute())

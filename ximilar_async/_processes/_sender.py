@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -175,7 +176,8 @@ class Sender:
         loop = asyncio.get_running_loop()
         until = loop.time() + _GRACE
         try:
-            while process.poll() is None and loop.time() < until:
+            # Being told of a process's end takes a thread or belongs to the main thread's loop.
+            while process.poll() is None and loop.time() < until:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.005)
         finally:
             process.kill()
@@ -233,10 +235,10 @@ def _started(end: socket.socket, settings: str) -> subprocess.Popen[bytes]:
         OSError: it cannot be started.
     """
     environment = {name: text for name, text in os.environ.items() if name != "XIMILAR_TOKEN"}
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-        [sys.executable, "-P", "-m", __package__, settings],
-        stdin=end,
+        [sys.executable, "-P", "-m", "ximilar_async._processes", settings],
+        stdin=end.fileno(),
         stdout=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,

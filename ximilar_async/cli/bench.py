@@ -29,7 +29,7 @@ from ximilar_async.images import prepare_records
 
 from .connect import find_collection, is_loopback, open_client
 from .failures import UsageError, message
-from .options import ACTION, Access, Output, Place
+from .options import ACTION, PROCESSES, Access, Output, Place
 from .progress import bar_view, live, ticking
 from .screen import complain, put, put_json
 from .search import query_record
@@ -116,6 +116,7 @@ def bench(
         bool,
         Option("--yes", metavar="", help="Spend credits without asking.", rich_help_panel=ACTION),
     ] = False,
+    processes: Annotated[int | None, PROCESSES] = None,
     place: Place,
     access: Access,
     output: Output,
@@ -126,7 +127,7 @@ def bench(
         _confirm(plan, make_base_url(access.url))
 
     async def work(signals: Signals) -> int:
-        async with open_client(access) as client:
+        async with open_client(access, processes=processes) as client:
             collection = find_collection(client, place).with_options(retry=Retry(attempts=1))
             await collection.ping()  # is it there, is the token right?
             tally = await _measure(plan, collection, signals)

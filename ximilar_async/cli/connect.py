@@ -29,30 +29,33 @@ _ANY = "any"
 
 
 @asynccontextmanager
-async def open_client(access: Access, *, needs_token: bool = True) -> AsyncIterator[Ximilar]:
+async def open_client(
+    access: Access, *, needs_token: bool = True, processes: int | None = None
+) -> AsyncIterator[Ximilar]:
     """Yield a client of the service, or of an emulator that lives as long as it does.
 
     Args:
         access: How to reach the service.
         needs_token: Whether anything is going to be sent.
+        processes: How many processes carry the requests; None for this one alone.
 
     Raises:
         UsageError: there is no token, or the emulator cannot start.
         ConfigError: a setting cannot work.
     """
-    limits = access.limits
+    settings: dict[str, Any] = {"limits": access.limits, "processes": processes}
     if access.emulator is None:
         token = read_token(access) if needs_token else _ANY
         if needs_token:
             warn_of_clear_text(make_base_url(access.url))
-        async with Ximilar(token, base_url=access.url, limits=limits) as client:
+        async with Ximilar(token, base_url=access.url, **settings) as client:
             yield client
         return
     if access.url is not None:
         raise UsageError("--url and --emulator exclude each other: give the one that you mean")
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(open_emulator(path=access.emulator or None))
-        yield await stack.enter_async_context(Ximilar(_ANY, base_url=emulator.url, limits=limits))
+        yield await stack.enter_async_context(Ximilar(_ANY, base_url=emulator.url, **settings))
 
 
 def warn_of_clear_text(url: str) -> None:

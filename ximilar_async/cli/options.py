@@ -102,6 +102,18 @@ def _number(text: str | float) -> float:
         raise BadParameter(f"give a number, not {text!r}") from None
 
 
+PROCESSES: Final = Option(
+    "--processes",
+    metavar="N",
+    min=1,
+    max=64,
+    help="Processes that carry the requests, besides this one, on a machine with cores to spare; "
+    "without it there is this one alone.",
+    rich_help_panel=HOW,
+)
+"""Of commands that send many requests."""
+
+
 @frozen(kw_only=True)
 class Place:
     """Which collection of which service."""

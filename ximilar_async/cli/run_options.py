@@ -11,7 +11,7 @@ from ximilar_async.bulk import Options
 from ximilar_async.images import ImageOptions
 
 from .failures import UsageError
-from .options import ACTION, HOW, KEPT, read_budget, read_distance, read_positive
+from .options import ACTION, HOW, KEPT, PROCESSES, read_budget, read_distance, read_positive
 
 EXIT_CODES: Final = """
 [bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, 2 usage, \
@@ -80,6 +80,7 @@ class Run:
             rich_help_panel=HOW,
         ),
     ] = None
+    processes: Annotated[int | None, PROCESSES] = None
     journal: Annotated[
         Path | None,
         Option(

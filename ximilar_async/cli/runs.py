@@ -54,7 +54,9 @@ def carry_out(plan: Plan) -> int:
         plan.run.report.unlink()  # an earlier run's report would pass for this one's
 
     async def work(signals: Signals) -> int:
-        async with open_client(plan.access, needs_token=not dry_run) as client:
+        async with open_client(
+            plan.access, needs_token=not dry_run, processes=plan.run.processes
+        ) as client:
             collection = find_collection(client, plan.place)
             if not dry_run:
                 await collection.ping()  # before anything is read: is it there, is the token right?
