@@ -1,26 +1,29 @@
-"""`export`: a collection as JSON lines, whole or not at all."""
+"""`export`: a collection as a file of JSON lines, CSV or Parquet, whole or not at all."""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
 import asyncio
-import os
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Final
 
 import orjson
+from attrs import define, field
+from rich.console import RenderableType
 from typer import Argument, Option
 
 from ximilar_async._collection import Collection
 from ximilar_async._models import Record
 from ximilar_async.bulk import ExitCode
+from ximilar_async.bulk import _export as library
+from ximilar_async.sinks import replaced
 
 from .connect import find_collection, open_client
 from .failures import UsageError
 from .info import record_count
-from .options import HOW, Access, Output, Place
+from .options import ACTION, HOW, Access, Output, Place
 from .pace import Pace
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
@@ -30,9 +33,14 @@ from .tables import counted
 EXAMPLES: Final = """
 [bold]Examples[/bold]
   ximilar-async export all.jsonl -c shoes-id -s fashion
+  ximilar-async export prices.csv -c shoes-id -s fashion --fields price,name
+  ximilar-async export all.parquet -c shoes-id -s fashion
   ximilar-async export - -c c1 --emulator data/ | head
 
-The file appears under its name when it is whole; an export that was interrupted leaves none.
+The ending decides: .jsonl, .ndjson, .csv, .tsv, each also with .gz or .zst; or .parquet. The file \
+appears under its name when it is whole. An export that was interrupted leaves FILE.part and \
+FILE.progress: the same command goes on from there. In CSV, texts stand as they are and all else \
+as JSON; a column of Parquet whose values have several types holds JSON.
 """
 
 STDOUT: Final = "-"
@@ -43,9 +51,31 @@ _PAGE: Final = 500
 
 def export(
     file: Annotated[
-        str, Argument(metavar="FILE", help="The file to write, one record a line; - for stdout.")
+        str,
+        Argument(
+            metavar="FILE",
+            help="The file to write, such as all.jsonl, all.csv.gz or all.parquet; - for JSON "
+            "lines on stdout.",
+        ),
     ],
     *,
+    fields: Annotated[
+        str | None,
+        Option(
+            metavar="A,B",
+            help="Fields to fetch, and the columns of a table, besides _id; all without it.",
+            rich_help_panel=ACTION,
+        ),
+    ] = None,
+    restart: Annotated[
+        bool,
+        Option(
+            "--restart",
+            metavar="",
+            help="Start anew instead of going on with an export that was interrupted.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     page_size: Annotated[
         int, Option(metavar="N", min=1, help="Records in a request.", rich_help_panel=HOW)
     ] = _PAGE,
@@ -53,21 +83,94 @@ def export(
     access: Access,
     output: Output,
 ) -> int:
-    """Write all records of a collection with all their fields to a file of JSON lines."""
+    """Write all records of a collection with all their fields to a file; resumable."""
     if file == STDOUT and output.json:
         raise UsageError("--json prints a summary to stdout: name a file to export to")
+    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
 
     async def work(_: object) -> int:
         async with open_client(access) as client:
             collection = find_collection(client, place)
-            before = await record_count(collection)
-            with opened(file) as target:
-                done = await write_records(collection, target, before, page_size, output)
-            after = await record_count(collection)
-        _tell(file, done, output)
-        return agreement(done, before, after)
+            if file == STDOUT:
+                return await _to_stdout(collection, names, page_size, output)
+            telling = Telling(f"export {collection.id}", file, output)
+            with live(output) as show, telling.of_what_is_kept():
+                report = await library.export(
+                    collection,
+                    file,
+                    fields=names,
+                    page_size=page_size,
+                    resume=not restart,
+                    on_progress=lambda report: telling.look(report, show),
+                )
+        return conclude(report, file, output)
 
     return run(work)
+
+
+@define
+class Telling:
+    """What is said while an export goes on.
+
+    Args:
+        title: What to call it.
+        file: The file.
+        output: Whether anything is to be said.
+    """
+
+    title: str
+    file: str
+    output: Output
+    _records: int = field(default=0, init=False)
+    _said: bool = field(default=False, init=False)
+    _pace: Pace = field(factory=Pace, init=False)
+    _start: float = field(factory=time.monotonic, init=False)
+
+    def look(self, report: library.ExportReport, show: Callable[[RenderableType], object]) -> None:
+        """Take the report as it stands: say once what it begins with, show how far it is."""
+        if not self._said:
+            self._said = True
+            if report.restarted:
+                say(f"started anew: {report.restarted}", self.output)
+            if report.resumed:
+                say(f"going on after {counted(report.resumed, 'record')}", self.output)
+        self._records = report.records
+        elapsed = time.monotonic() - self._start
+        done, total = report.records, report.before
+        rate = self._pace.add(elapsed, done - report.resumed)
+        words = f"{counted(done, 'record')}, {rate:,.0f}/s"
+        if report.written:
+            done, total = report.written, report.records
+            words = f"{done:,} of {counted(total, 'record')} written"
+        share = min(done / total, 1.0) if total else None
+        show(bar_view(self.title, share, elapsed, words))
+
+    @contextmanager
+    def of_what_is_kept(self) -> Iterator[None]:
+        """Say, if the block breaks off, what the next one begins with."""
+        try:
+            yield
+        except BaseException:
+            if self._records:
+                number = counted(self._records, "record")
+                say(
+                    f"{number} are kept in {self.file}.part: the same command goes on from there",
+                    self.output,
+                )
+            raise
+
+
+def conclude(report: library.ExportReport, file: str, output: Output) -> int:
+    """Print what became of an export and return the exit code."""
+    for note in report.notes:
+        say(note, output)
+    if output.json:
+        summary = {"file": file, "records": report.records, "resumed": report.resumed}
+        put_json({**summary, "notes": report.notes})
+    else:
+        put(f"{counted(report.records, 'record')} exported to {file}")
+    after = report.before if report.after is None else report.after
+    return agreement(report.records, report.before, after)
 
 
 def agreement(done: int, before: int, after: int) -> int:
@@ -104,23 +207,32 @@ def opened(file: str) -> Iterator[IO[bytes]]:
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {str(path.parent)!r} to write {path.name!r} to")
     if path.is_dir():
-        raise UsageError(f"{file!r} is a folder: name a file to export to")
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    beside = Path(name)
-    try:
-        with os.fdopen(number, "wb") as target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        beside.chmod(_mode_of(path))
-        beside.replace(path)
-    except BaseException:
-        beside.unlink()
-        raise
+        raise UsageError(f"{file!r} is a folder: name a file")
+    with replaced(path) as target:
+        yield target
+
+
+async def _to_stdout(
+    collection: Collection, names: list[str] | None, page_size: int, output: Output
+) -> int:
+    """Write JSON lines to stdout, as they come."""
+    before = await record_count(collection)
+    with opened(STDOUT) as target:
+        done = await write_records(
+            collection, target, before, page_size=page_size, names=names, output=output
+        )
+    say(f"{counted(done, 'record')} exported", output)
+    return agreement(done, before, await record_count(collection))
 
 
 async def write_records(
-    collection: Collection, target: IO[bytes], total: int, page_size: int, output: Output
+    collection: Collection,
+    target: IO[bytes],
+    total: int,
+    *,
+    page_size: int,
+    names: list[str] | None,
+    output: Output,
 ) -> int:
     """Write every record of a collection as a line of JSON and return how many there were.
 
@@ -129,11 +241,12 @@ async def write_records(
         target: What to write to.
         total: How many there should be, to tell the time that is left.
         page_size: Records a request.
+        names: Names of the fields besides `_id`; None for all.
         output: Whether progress is to be shown.
     """
     done, pace, start = 0, Pace(), time.monotonic()
     with live(output) as show:
-        async for page in _pages(collection, page_size):
+        async for page in _pages(collection, page_size, library.wanted_fields(names)):
             lines = b"".join(orjson.dumps(record) + b"\n" for record in page)
             await asyncio.to_thread(target.write, lines)
             done += len(page)
@@ -144,31 +257,15 @@ async def write_records(
     return done
 
 
-async def _pages(collection: Collection, size: int) -> AsyncIterator[list[Record]]:
+async def _pages(
+    collection: Collection, size: int, fields: list[str]
+) -> AsyncIterator[list[Record]]:
     """Yield the collection's records, some at a time."""
     page: list[Record] = []
-    async for record in collection.iter_records(fields_to_return=["*"], page_size=size):
+    async for record in collection.iter_records(fields_to_return=fields, page_size=size):
         page.append(record)
         if len(page) == size:
             yield page
             page = []
     if page:
         yield page
-
-
-def _mode_of(path: Path) -> int:
-    """Return the permissions of a file that is there, or those of a new one."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _tell(file: str, done: int, output: Output) -> None:
-    if file == STDOUT:
-        say(f"{counted(done, 'record')} exported", output)
-    elif output.json:
-        put_json({"file": file, "records": done})
-    else:
-        put(f"{counted(done, 'record')} exported to {file}")
