@@ -57,12 +57,19 @@ def _listed(names: Any, setting: str) -> list[str]:
     return found
 
 
-def _copied(values: Mapping[str, str]) -> Mapping[str, str]:
+def _types(values: Mapping[str, str]) -> Mapping[str, str]:
+    return _table(values, "types")
+
+
+def _table(values: Any, setting: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{setting} takes a dict by fields, not {values!r:.40}")
     return dict(values)
 
 
 def _fixed(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return constants as they are sent."""
+    values = _table(values, "constants")
     try:
         return {name: plain(value, f"the constant {name!s:.40}") for name, value in values.items()}
     except ValueError as error:
@@ -100,7 +107,7 @@ class RecordMapping:
             folder), "bytes", "base64", or "auto", which tells by each value.
         tags: The column with the tags, which go into the field `tags`; for a service that keeps
             them in another field give that field the type "list" instead.
-        separator: What stands between the parts of a text that becomes a list.
+        tags_separator: What stands between the parts of a text that becomes a list.
         fields: Columns by the fields they become, `{"price": "cost"}`; or a list of columns that
             keep their names.
         rest: Whether columns that `fields` does not name are kept too; None for "if there are no
@@ -134,11 +141,11 @@ class RecordMapping:
     image: str | None = field(default=None, validator=_maybe_text)
     image_kind: str = "auto"
     tags: str | None = field(default=None, validator=_maybe_text)
-    separator: str = field(default=",", validator=_text)
+    tags_separator: str = field(default=",", validator=_text)
     fields: Mapping[str, str] | None = field(default=None, converter=_named, validator=_by_field)
     rest: bool | None = None
     drop: tuple[str, ...] = field(default=(), converter=_dropped)
-    types: Mapping[str, str] = field(factory=dict, converter=_copied, validator=_by_field)
+    types: Mapping[str, str] = field(factory=dict, converter=_types, validator=_by_field)
     constants: Mapping[str, Any] = field(factory=dict, converter=_fixed, validator=_by_field)
     empty: Empty = "keep"
     _conversions: Mapping[str, Conversion] = field(
@@ -161,7 +168,7 @@ class RecordMapping:
         self._check_types()
 
     def _find_conversions(self) -> Mapping[str, Conversion]:
-        return {name: conversion(kind, self.separator) for name, kind in self.types.items()}
+        return {name: conversion(kind, self.tags_separator) for name, kind in self.types.items()}
 
     def _find_taken(self) -> frozenset[str]:
         taken = {*(self.fields or ()), *self.constants, *self.drop, "_id", self.id, self.image}
@@ -178,6 +185,8 @@ class RecordMapping:
         for name, column in columns.items():
             if not isinstance(column, str) or not column:
                 raise ConfigError(f"fields must name a column for {name!r}, not {column!r:.40}")
+        if self.rest not in (None, True, False):
+            raise ConfigError(f"rest must be True or False, not {self.rest!r:.40}")
         for setting, known in (("image_kind", KINDS), ("empty", _EMPTIES)):
             if getattr(self, setting) not in known:
                 words = " or ".join(map(repr, known))
@@ -255,7 +264,7 @@ class RecordMapping:
             found = image_field(row[self.image], self.image, self.image_kind)
             record.update([found] if found else [])
         if self.tags is not None and self.tags in row:
-            record["tags"] = to_list(row[self.tags], self.tags, self.separator)
+            record["tags"] = to_list(row[self.tags], self.tags, self.tags_separator)
         for name, column in (self.fields or {}).items():
             if column in row:
                 self._put(record, name, row[column], column)
