@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from ._arrow import ArrowFileSource, ArrowStreamSource, ParquetSource
 from ._base import Chunk, Entry, Source
+from ._cursors import CursorSource
 from ._iterables import AsyncIterableSource, IterableSource, SequenceSource
-from ._paths import FolderSource, JsonlSource, open_path
+from ._jsonl import JsonlSource
+from ._mapped import MappedSource
+from ._mapping import RecordMapping
+from ._mapping_file import load_mapping
+from ._mapping_notation import parse_mapping
+from ._open import open_source
+from ._paths import FolderSource, open_path
 from ._resolve import Ids, Records, as_source
 
 __all__ = [
+    "ArrowFileSource",
+    "ArrowStreamSource",
     "AsyncIterableSource",
     "Chunk",
+    "CursorSource",
     "Entry",
     "FolderSource",
     "Ids",
     "IterableSource",
     "JsonlSource",
+    "MappedSource",
+    "ParquetSource",
+    "RecordMapping",
     "Records",
     "SequenceSource",
     "Source",
     "as_source",
+    "load_mapping",
     "open_path",
+    "open_source",
+    "parse_mapping",
 ]
