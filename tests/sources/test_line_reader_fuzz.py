@@ -17,7 +17,8 @@ from scripted import ScriptedService
 from ximilar_async import Ximilar, bulk
 from ximilar_async.errors import SourceError
 from ximilar_async.sources import JsonlSource
-from ximilar_async.sources._paths import PIECE, LineSplitter
+from ximilar_async.sources._files import PIECE
+from ximilar_async.sources._jsonl import LineSplitter
 
 if TYPE_CHECKING:
     from ximilar_async.sources import Entry

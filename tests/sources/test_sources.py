@@ -21,7 +21,8 @@ from ximilar_async.sources import (
     SequenceSource,
     as_source,
 )
-from ximilar_async.sources._paths import LineSplitter
+from ximilar_async.sources._iterables import _Pump
+from ximilar_async.sources._jsonl import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -181,6 +182,49 @@ async def test_an_iterable_that_raises_gives_what_it_had() -> None:
     assert [entry.record["_id"] for entry in await anext(chunks)] == ["1", "2"]
     with pytest.raises(LookupError, match="cursor"):
         await anext(chunks)
+
+
+async def test_a_late_sign_of_a_record_is_no_end() -> None:
+    """Word of records that were taken already does not end the source before the next come."""
+    release = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "1"
+        release.wait(60)
+        yield "2"
+
+    pump = _Pump(slow())
+    assert await pump.next() == ["1"]
+    assert pump._draw is not None
+    pump._draw._note_first()
+    following = asyncio.ensure_future(pump.next())
+    await asyncio.sleep(0.05)
+    assert not following.done()
+    release.set()
+    assert await following == ["2"]
+    assert await pump.next() == []
+    pump.stop()
+
+
+async def test_a_draw_that_was_taken_in_parts_is_no_end() -> None:
+    """Records that were handed on before their draw is over leave nothing at its end, and more."""
+    release = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "1"
+        release.wait(60)
+        yield "2"
+        yield "3"
+
+    pump = _Pump(slow())
+    assert await pump.next() == ["1"]
+    draw = pump._draw
+    assert draw is not None
+    release.set()
+    await asyncio.wait({draw.over})
+    assert draw.take() == ["2"]  # as a reader would have who came between record and end
+    assert await pump.next() == ["3"]
+    pump.stop()
 
 
 async def test_an_iterable_that_cannot_start_raises() -> None:

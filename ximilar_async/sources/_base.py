@@ -25,6 +25,19 @@ Chunk: TypeAlias = list[Entry]
 
 
 @runtime_checkable
+class Fingerprinted(Protocol):
+    """A source that knows more of its input than a path: `fingerprint_of` asks any source."""
+
+    def fingerprint(self) -> str | None:
+        """Return text that is another one for another input; None where nobody can tell; blocks.
+
+        Raises:
+            SourceError: the input cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """A stream of records that knows its place."""
 

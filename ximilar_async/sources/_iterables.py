@@ -125,23 +125,27 @@ class _Pump:
 
         While the iterable blocks, what it gave before is handed on after 20 ms.
         """
-        if self._ended:
-            return self._end()
+        while not self._ended:
+            draw = self._draw or self._request()
+            signs: set[asyncio.Future[Any]] = {draw.over, draw.first}
+            await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
+            if not draw.over.done():
+                await asyncio.wait({draw.over}, timeout=_PATIENCE)
+            if draw.over.done():
+                self._draw, self._ended = None, draw.over.result()
+            else:
+                draw.first = asyncio.get_running_loop().create_future()
+            # Signs may be late, of records that were taken with those before them: no end.
+            if records := draw.take():
+                return records
+        return self._end()
+
+    def _request(self) -> _Draw:
         if not self._thread.is_alive():
             self._thread.start()
-        if self._draw is None:
-            self._draw = _Draw()
-            self._requests.put(self._draw)
-        draw = self._draw
-        signs: set[asyncio.Future[Any]] = {draw.over, draw.first}
-        await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
-        if not draw.over.done():
-            await asyncio.wait({draw.over}, timeout=_PATIENCE)
-        if draw.over.done():
-            self._draw, self._ended = None, draw.over.result()
-        else:
-            draw.first = asyncio.get_running_loop().create_future()
-        return draw.take() or self._end()
+        self._draw = _Draw()
+        self._requests.put(self._draw)
+        return self._draw
 
     def _end(self) -> list[Any]:
         if isinstance(self._ended, BaseException):
@@ -199,7 +203,10 @@ class _Draw:
 
     def take(self) -> list[Any]:
         """Take what there is, in the event loop."""
-        return [self._drawn.popleft() for _ in range(len(self._drawn))]
+        taken = []
+        while self._drawn:  # also what is added meanwhile: no sign will come for it
+            taken.append(self._drawn.popleft())
+        return taken
 
     def _note_first(self) -> None:
         if not self.first.done():

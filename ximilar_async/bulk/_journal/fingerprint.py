@@ -1,77 +1,8 @@
-"""Whether an input is still the one that a journal was begun with."""
+"""Whether an input is still the one that a journal was begun with: the sources know."""
 
 from __future__ import annotations
 
-import os
-from hashlib import blake2b
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from ximilar_async.sources._fingerprint import SAMPLES, WHOLE
+from ximilar_async.sources._fingerprint import path_fingerprint as input_fingerprint
 
-from ximilar_async.errors import SourceError
-from ximilar_async.sources._paths import image_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-WHOLE: Final = 64 * 2**20
-"""Bytes up to which a file is hashed from end to end."""
-
-SAMPLES: Final = 64
-"""Parts of a larger file that are hashed, from its beginning to its end."""
-
-_PART: Final = 2**20
-
-
-def input_fingerprint(path: str | os.PathLike[str]) -> str | None:
-    """Return text that changes when the records of a file or folder change; it reads the disk.
-
-    A file of up to 64 MiB is hashed whole, so that copying or touching it makes no difference. Of a
-    larger one 64 parts of 1 MiB are hashed, and its size and time of change count too. Of a folder
-    the names of its images count, for they number the records; what is in them does not.
-
-    Args:
-        path: A file or a folder of images.
-
-    Returns:
-        The fingerprint; None for what can be read only once (a pipe, a device).
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            return _of_names(image_names(path))
-        if path.exists() and not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return _of_file(file)
-    except OSError as error:
-        raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-
-
-def _of_names(names: list[str]) -> str:
-    digest = blake2b(digest_size=16)
-    for name in names:
-        digest.update(os.fsencode(name) + b"\0")
-    return f"folder:{len(names)}:{digest.hexdigest()}"
-
-
-def _of_file(file: BinaryIO) -> str:
-    stat = os.fstat(file.fileno())
-    digest = blake2b(digest_size=16)
-    for part in _parts(file, stat.st_size):
-        digest.update(part)
-    text = f"file:{stat.st_size}:{digest.hexdigest()}"
-    return text if stat.st_size <= WHOLE else f"{text}:{stat.st_mtime_ns}"
-
-
-def _parts(file: BinaryIO, size: int) -> Iterator[bytes]:
-    if size <= WHOLE:
-        while part := file.read(_PART):
-            yield part
-        return
-    for number in range(SAMPLES):
-        file.seek((size - _PART) * number // (SAMPLES - 1))
-        yield file.read(_PART)
+__all__ = ["SAMPLES", "WHOLE", "input_fingerprint"]
