@@ -11,6 +11,7 @@ from ximilar_async.sources import open_path
 
 from .failures import UsageError
 from .ids import open_ids
+from .mapping_options import NOTES, Mapped
 from .options import Access, Output, Place
 from .run_options import EXIT_CODES, Run
 from .runs import Plan, carry_out, check_files
@@ -26,6 +27,7 @@ A line holds the _id of a stored record and the fields to change, such as \
 {"_id": "sku-17", "price": 75, "season": null}: null removes a field, what is not named stays. \
 Images cannot be changed: delete such a record and insert it again.
 """
+    + NOTES
     + EXIT_CODES
 )
 
@@ -50,19 +52,20 @@ def update(
         Argument(metavar="SOURCE", help="A file of JSON lines (.jsonl): _ids, fields to change."),
     ],
     *,
+    mapped: Mapped,
     run: Run,
     place: Place,
     access: Access,
     output: Output,
 ) -> int:
     """Change fields of stored records, and account for every record."""
-    check_files(run, {"SOURCE": source})
+    check_files(run, {"SOURCE": source, "--config": mapped.config})
     if source.is_dir():
         raise UsageError(
             f"{str(source)!r} is a folder: images cannot be updated; name a file of JSON lines "
             "with the fields to change"
         )
-    records = open_path(source)
+    records = mapped.of_changes(open_path(source))
     return carry_out(
         Plan(
             f"update {records.name}",
@@ -85,14 +88,15 @@ def delete(
         ),
     ],
     *,
+    mapped: Mapped,
     run: Run,
     place: Place,
     access: Access,
     output: Output,
 ) -> int:
     """Delete stored records by their ids, and account for every id."""
-    check_files(run, {"SOURCE": source})
-    ids = open_ids(source)
+    check_files(run, {"SOURCE": source, "--config": mapped.config})
+    ids = mapped.of_ids(open_ids(source))
     return carry_out(
         Plan(
             f"delete {ids.name}",

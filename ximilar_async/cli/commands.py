@@ -16,6 +16,7 @@ from ximilar_async.bulk import ExitCode
 from ximilar_async.errors import XimilarError
 
 from . import failures
+from .mapping_options import Mapped
 from .options import Access, Output, Place
 from .run_options import Insertion, Run
 from .screen import complain
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Command: TypeAlias = "Callable[..., int]"
 """A function of its own options and of shared ones; returns the exit code."""
 
-SHARED: Final = (Insertion, Run, Place, Access, Output)
+SHARED: Final = (Mapped, Insertion, Run, Place, Access, Output)
 """Kinds of values that gather options which several commands share."""
 
 EXPECTED: Final = (failures.UsageError, XimilarError, OSError)

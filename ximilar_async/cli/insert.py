@@ -10,6 +10,7 @@ from typer import Argument, Option
 from ximilar_async import bulk
 from ximilar_async.sources import open_path
 
+from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
@@ -26,6 +27,7 @@ EXAMPLES: Final = (
 A folder gives one record for each image in it: its _id is the path below the folder. A file of \
 JSON lines gives one record a line; _file in it is a path below the file's own folder.
 """
+    + NOTES
     + EXIT_CODES
 )
 
@@ -46,6 +48,7 @@ def insert(
             rich_help_panel=ACTION,
         ),
     ] = False,
+    mapped: Mapped,
     insertion: Insertion,
     run: Run,
     place: Place,
@@ -54,8 +57,8 @@ def insert(
 ) -> int:
     """Insert a folder of images or a file of records, and account for every record."""
     insertion.check("--near-dups", near_dups=near_dups)
-    check_files(run, {"SOURCE": source})
-    records = open_path(source)
+    check_files(run, {"SOURCE": source, "--config": mapped.config})
+    records = mapped.of_records(open_path(source))
     start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
     options = insertion.applied(run.options)
     return carry_out(

@@ -38,6 +38,8 @@ class MappedSource:
 
     def __init__(self, source: Source, mapping: RecordMapping) -> None:
         self.mapping = mapping
+        if hasattr(source, "raw"):
+            source.raw = True  # a mapping takes the values themselves, bytes among them
         self._source = source
         self._is_checked = False
 

@@ -1,0 +1,126 @@
+"""Options that say which column of SOURCE is what, declared once; see `options`."""
+# Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from attrs import frozen
+from typer import Option
+
+from ximilar_async.errors import ConfigError
+from ximilar_async.sources import (
+    MappedSource,
+    RecordMapping,
+    Source,
+    load_mapping,
+    parse_mapping,
+)
+
+from .failures import UsageError
+from .ids import IdLines
+
+COLUMNS: Final = "Columns of SOURCE"
+
+NOTES: Final = """
+[bold]Columns[/bold]
+  --map id=sku --map image=photo_url      which column is the id, which the image
+  --map tags=labels --tags-separator ";"  a list of tags, cut at the separator
+  --map brand                             a column that is kept; without such all are kept
+  --map price:float=cost                  a field, its type and its column
+  --map shop=:cz                          a field that is the same in each record
+  --map -notes                            a column that is left out
+  --map "*"                               all columns that are not named
+
+Types: text, int, float, bool, json, list, list(|) with its own separator, base64. An image is an \
+address, a path below SOURCE's folder, or bytes, told by its value; image:url, image:file, \
+image:bytes and image:base64 say so. What has one of : = " in its name is written in double \
+quotes within the entry: '"g:price"=cost'.
+"""
+"""The part of a command's help that explains `--map`."""
+
+
+@frozen(kw_only=True)
+class Mapped:
+    """What becomes of the columns of a command's input."""
+
+    map: Annotated[
+        list[str] | None,
+        Option(
+            "--map",
+            metavar="FIELD[:TYPE]=COLUMN",
+            help="What a column becomes; may be given again and again. See Columns below.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    tags_separator: Annotated[
+        str | None,
+        Option(
+            "--tags-separator",
+            metavar="TEXT",
+            help="What stands between the tags of one cell, and the parts of other lists; a comma "
+            "if nothing else is said.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    empty: Annotated[
+        Literal["keep", "null", "drop"] | None,
+        Option(
+            "--empty",
+            help="Fields whose cell is blank: keep them as they are (a blank number is null), "
+            "make them null, which removes them in an update, or drop them.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        Option(
+            "--config",
+            metavar="FILE.toml",
+            help="File with a mapping: the table \\[tool.ximilar-async.mapping], or \\[mapping]. "
+            "Options given here are added to it.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+
+    @property
+    def mapping(self) -> RecordMapping | None:
+        """Return what was said; None if nothing was.
+
+        Raises:
+            UsageError: an entry cannot be read, or they do not go together.
+            ConfigError: the file has no such mapping.
+        """
+        said = (self.map, self.tags_separator, self.empty, self.config)
+        if all(value is None or value == [] for value in said):
+            return None
+        base = None if self.config is None else load_mapping(self.config)
+        if self.tags_separator == "":
+            raise UsageError("--tags-separator must be text that stands between tags")
+        try:
+            return parse_mapping(
+                self.map or (), base, tags_separator=self.tags_separator, empty=self.empty
+            )
+        except ConfigError as error:
+            raise UsageError(f"--map {error}") from None
+
+    def of_records(self, source: Source) -> Source:
+        """Return the source with its rows made records, where a mapping is given."""
+        return source if self.mapping is None else MappedSource(source, self.mapping)
+
+    def of_changes(self, source: Source) -> Source:
+        """Return the same for an update, which takes no images."""
+        mapping = self.mapping
+        return source if mapping is None else MappedSource(source, mapping.without_image())
+
+    def of_ids(self, source: Source) -> Source:
+        """Return the same for what needs no more than ids: nothing else has to be there.
+
+        Raises:
+            UsageError: it is a file of plain ids.
+        """
+        mapping = self.mapping
+        if mapping is None:
+            return source
+        if isinstance(source, IdLines):
+            raise UsageError(f"{source.name} has ids and no columns: leave --map and --config out")
+        return MappedSource(source, RecordMapping(id=mapping.id, fields=()))
