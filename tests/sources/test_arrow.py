@@ -14,9 +14,9 @@ from uuid import UUID
 import duckdb
 import polars as pl
 import pyarrow as pa
-import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.feather import write_feather
 
 from ximilar_async.errors import SourceError
 from ximilar_async.sources import ArrowFileSource, ArrowStreamSource, ParquetSource, as_source
@@ -42,6 +42,12 @@ ROWS_OF_TABLE = TABLE.to_pylist()
 
 async def entries(source: Source) -> list[Entry]:
     return [entry async for chunk in source.chunks() for entry in chunk]
+
+
+async def raw_rows(source: ArrowStreamSource) -> list[Any]:
+    found = [entry async for chunk in source.rows() for entry in chunk]
+    assert [entry.fault for entry in found if entry.fault] == []
+    return [entry.record for entry in found]
 
 
 async def records(source: Source) -> list[Any]:
@@ -174,7 +180,7 @@ async def test_arrow_files_and_streams_are_told_apart_by_their_bytes(
         assert await records(ArrowFileSource(path, columns=["price"])) == [
             {"price": row["price"]} for row in ROWS_OF_TABLE
         ]
-    pa.feather.write_feather(TABLE, path, compression=compression or "uncompressed")
+    write_feather(TABLE, path, compression=compression or "uncompressed")
     source = ArrowFileSource(path)
     assert await records(source) == ROWS_OF_TABLE
     assert source.position == COUNT
@@ -204,7 +210,7 @@ async def test_two_streams_in_one_file_are_refused_at_the_seam(tmp_path: Path) -
 async def test_an_arrow_file_that_broke_off_gives_nothing(tmp_path: Path) -> None:
     """So do an empty file, text, and Feather 1, which says what to do."""
     path = tmp_path / "shop.arrow"
-    pa.feather.write_feather(TABLE, path)
+    write_feather(TABLE, path)
     whole = path.read_bytes()
     for data, words in (
         (whole[:-5], "is it a whole Arrow IPC file"),
@@ -369,10 +375,10 @@ VALUES: list[tuple[pa.Array, Any, Any]] = [
 async def test_each_type_of_arrow_becomes_what_its_rule_says(
     array: Any, value: Any, raw: Any
 ) -> None:
-    """Values are JSON by the rule of their type; a source that is raw gives Python's own."""
+    """Values are JSON by the rule of their type; rows for a mapping keep Python's own."""
     table = pa.table({"field": array})
     assert await records(ArrowStreamSource(table)) == [{"field": value}]
-    (record,) = await records(ArrowStreamSource(table, raw=True))
+    (record,) = await raw_rows(ArrowStreamSource(table))
     assert record == {"field": raw}
     assert type(record["field"]) is type(raw)
 
@@ -413,8 +419,6 @@ async def test_a_value_without_a_json_form_costs_its_row(array: Any, words: str)
 
 
 async def test_nan_is_left_to_a_mapping() -> None:
-    """A raw source hands on what JSON cannot carry."""
+    """Rows for a mapping keep what JSON cannot carry."""
     table = pa.table({"price": [float("inf")], "photo": [b"x"]})
-    assert await records(ArrowStreamSource(table, raw=True)) == [
-        {"price": float("inf"), "photo": b"x"}
-    ]
+    assert await raw_rows(ArrowStreamSource(table)) == [{"price": float("inf"), "photo": b"x"}]

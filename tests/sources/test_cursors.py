@@ -141,7 +141,7 @@ async def test_rows_may_be_tuples_mappings_or_the_drivers_own(
 
 
 async def test_values_follow_the_rule_of_their_type() -> None:
-    """A value without a JSON form costs its row; an image's bytes stay; a raw source keeps all."""
+    """A value without a JSON form costs its row; an image's bytes stay; a mapping gets all."""
     names = ["_id", "_image", "_url", "price"]
     rows = [
         ("1", memoryview(b"x"), None, 1.5),
@@ -154,8 +154,9 @@ async def test_values_follow_the_rule_of_their_type() -> None:
     assert "price is nan" in str(second.fault)
     assert "price is bytes" in str(third.fault)
     assert [second.record["_id"], third.record["_id"]] == ["2", "3"]
-    raw = await records(CursorSource(FakeCursor(names, rows), raw=True))
-    assert [row["price"] for row in raw][2] == b"x"
+    raw = [entry async for chunk in CursorSource(FakeCursor(names, rows)).rows() for entry in chunk]
+    assert [entry.fault for entry in raw] == [None] * 3
+    assert raw[2].record["price"] == b"x"
 
 
 async def test_a_connection_bound_to_its_thread_is_told_how_to_open_it() -> None:

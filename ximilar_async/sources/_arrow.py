@@ -32,7 +32,6 @@ class _FileSource(BlockingSource):
         place: The file.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
-        raw: Whether values stay as Arrow gives them.
     """
 
     _KIND = ""
@@ -43,10 +42,9 @@ class _FileSource(BlockingSource):
         *,
         files_root: Path | None = None,
         columns: Sequence[str] | None = None,
-        raw: bool = False,
     ) -> None:
         path = Path(place)
-        super().__init__(path.name, raw=raw)
+        super().__init__(path.name)
         self.path = path
         self._place = path
         self.files_root = files_root or path.parent
@@ -70,7 +68,6 @@ class ParquetSource(_FileSource):
         place: The file.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
-        raw: Whether values stay as Arrow gives them.
 
     Example:
         >>> ParquetSource("shop.parquet", columns=["_id", "price"]).name
@@ -79,11 +76,11 @@ class ParquetSource(_FileSource):
 
     _KIND = "is it a whole Parquet file?"
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _read(self, *, raw: bool) -> Iterator[Chunk]:
         with self._open() as opened, closing(_parquet(opened)) as file:
             self.size = file.metadata.num_rows
             names = chosen(file.schema_arrow.names, self._columns, self.name)
-            rows, done = Rows(file.schema_arrow, names, raw=self.raw), 0
+            rows, done = Rows(file.schema_arrow, names, raw=raw), 0
             for batch in _batches(file, names):
                 yield from rows.chunks(batch, done)
                 done += batch.num_rows
@@ -124,7 +121,6 @@ class ArrowFileSource(_FileSource):
         place: The file.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
-        raw: Whether values stay as Arrow gives them.
 
     Example:
         >>> ArrowFileSource("shop.arrow").name
@@ -133,7 +129,7 @@ class ArrowFileSource(_FileSource):
 
     _KIND = "is it a whole Arrow IPC file or stream?"
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _read(self, *, raw: bool) -> Iterator[Chunk]:
         with self._open() as file:
             start = bytes(file.read(8))
             if start.startswith(b"FEA1"):
@@ -141,27 +137,27 @@ class ArrowFileSource(_FileSource):
                     f"{self.name} is Feather 1; write it again as Feather 2 or Parquet"
                 )
             if start.startswith(b"ARROW1"):
-                yield from self._of_file(file)
+                yield from self._of_file(file, raw=raw)
             else:
-                yield from self._of_stream(_Replay(start, file))
+                yield from self._of_stream(_Replay(start, file), raw=raw)
 
-    def _of_file(self, file: Any) -> Iterator[Chunk]:
+    def _of_file(self, file: Any, *, raw: bool) -> Iterator[Chunk]:
         ipc = arrow().ipc
         schema = ipc.open_file(file).schema
         names = chosen(schema.names, self._columns, self.name)
         kept = [schema.get_field_index(name) for name in names]
         reader = ipc.open_file(file, options=ipc.IpcReadOptions(included_fields=kept))
-        rows, done = Rows(reader.schema, names, raw=self.raw), 0
+        rows, done = Rows(reader.schema, names, raw=raw), 0
         for index in range(reader.num_record_batches):
             batch = reader.get_batch(index)
             yield from rows.chunks(batch, done)
             done += batch.num_rows
 
-    def _of_stream(self, file: _Replay) -> Iterator[Chunk]:
+    def _of_stream(self, file: _Replay, *, raw: bool) -> Iterator[Chunk]:
         pa = arrow()
         reader = pa.ipc.open_stream(pa.PythonFile(file, mode="r"))
         names = chosen(reader.schema.names, self._columns, self.name)
-        yield from rows_of(reader, names, raw=self.raw)
+        yield from rows_of(reader, names, raw=raw)
         if file.ended:  # Arrow takes that for the end; but a writer that is done writes a mark
             raise SourceError(f"{self.name} has no end mark: it was broken off between two batches")
         if file.read(1):
@@ -210,7 +206,6 @@ class ArrowStreamSource(BlockingSource):
         table: The object.
         name: How people call it.
         columns: The columns to take; all unless given.
-        raw: Whether values stay as Arrow gives them.
 
     Example:
         >>> import pyarrow as pa
@@ -224,18 +219,17 @@ class ArrowStreamSource(BlockingSource):
         name: str = "records",
         *,
         columns: Sequence[str] | None = None,
-        raw: bool = False,
     ) -> None:
-        super().__init__(name, raw=raw)
+        super().__init__(name)
         arrow()
         self.size = _row_count(table)
         self._table = table
         self._columns = columns
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _read(self, *, raw: bool) -> Iterator[Chunk]:
         reader = self._reader()
         kept = [name for name in reader.schema.names if not _is_unnamed_index(name)]
-        yield from rows_of(reader, chosen(kept, self._columns, self.name), raw=self.raw)
+        yield from rows_of(reader, chosen(kept, self._columns, self.name), raw=raw)
 
     def _reader(self) -> Any:
         pa = arrow()

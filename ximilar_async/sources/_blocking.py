@@ -27,14 +27,10 @@ class BlockingSource:
 
     Args:
         name: How people call it.
-        raw: Whether rows keep the values their library gives (Decimal, date, NaN, bytes), as a
-            mapping wants them; else each value becomes JSON by the rule of its type, and a row
-            with a value that has none is a fault of that row.
     """
 
-    def __init__(self, name: str, *, raw: bool = False) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.raw = raw
         self.size: int | None = None
         self.position = 0
         self.path: Path | None = None
@@ -44,13 +40,28 @@ class BlockingSource:
         """Return None: rows of the program itself can be told apart only by reading them."""
         return None
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Yield the rows, at most 500 and about 8 MiB at a time; may be called once.
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the rows as records, at most 500 and about 8 MiB at a time; may be called once.
+
+        Each value becomes JSON by the rule of its type; one that has no JSON form costs its row.
 
         Raises:
             SourceError: the rows cannot be read, or broke off; what came before it counts.
         """
-        pump = _ChunkPump(self._read())
+        return self._pumped(raw=False)
+
+    def rows(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the rows with the values that their library gives, instead of `chunks`.
+
+        A mapping makes records of them: it may have a use for decimals, dates, NaN and bytes.
+
+        Raises:
+            SourceError: the rows cannot be read, or broke off; what came before it counts.
+        """
+        return self._pumped(raw=True)
+
+    async def _pumped(self, *, raw: bool) -> AsyncGenerator[Chunk, None]:
+        pump = _ChunkPump(self._told(raw=raw))
         try:
             while drawn := await pump.next():
                 for chunk in drawn:
@@ -59,14 +70,14 @@ class BlockingSource:
         finally:
             pump.stop()
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _read(self, *, raw: bool) -> Iterator[Chunk]:
         """Yield chunks, in the thread; what it raises is told as the source breaking off."""
         raise NotImplementedError
 
-    def _read(self) -> Iterator[Chunk]:
+    def _told(self, *, raw: bool) -> Iterator[Chunk]:
         done = 0
         try:
-            for chunk in self._chunks():
+            for chunk in self._read(raw=raw):
                 done += len(chunk)
                 yield chunk
         except SourceError:

@@ -62,7 +62,6 @@ class CursorSource(BlockingSource):
         cursor: The cursor; it is left open.
         name: How people call it.
         columns: The columns to take; all unless given.
-        raw: Whether values stay as the driver gives them.
 
     Raises:
         SourceError: the cursor has no result set, or two columns of one name.
@@ -80,26 +79,25 @@ class CursorSource(BlockingSource):
         name: str = "rows",
         *,
         columns: Sequence[str] | None = None,
-        raw: bool = False,
     ) -> None:
-        super().__init__(name, raw=raw)
+        super().__init__(name)
         if not cursor.description:
             raise SourceError("the cursor has no result set: execute a SELECT on it first")
         self._all = [str(column[0] or "") for column in cursor.description]
         self._kept = chosen(self._all, columns, name)
         self._cursor = cursor
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _read(self, *, raw: bool) -> Iterator[Chunk]:
         if hasattr(self._cursor, "adbc_statement"):
-            yield from rows_of(self._cursor.fetch_record_batch(), self._kept, raw=self.raw)
+            yield from rows_of(self._cursor.fetch_record_batch(), self._kept, raw=raw)
         else:
-            yield from self._fetched()
+            yield from self._fetched(raw=raw)
 
-    def _fetched(self) -> Iterator[Chunk]:
+    def _fetched(self, *, raw: bool) -> Iterator[Chunk]:
         count, done = _FIRST, 0
         while rows := self._cursor.fetchmany(count):
             columns = self._columns(rows)
-            yield self._entries(columns, done + 1)
+            yield self._entries(columns, done + 1, raw=raw)
             done += len(rows)
             fitting = BYTES * len(rows) // max(1, sum(map(_size, columns)))
             count = max(1, min(ROWS, count * 2, fitting))
@@ -111,9 +109,9 @@ class CursorSource(BlockingSource):
         columns = dict(zip(self._all, zip(*rows, strict=True), strict=True))
         return [columns[name] for name in self._kept]
 
-    def _entries(self, columns: list[Sequence[Any]], first: int) -> Chunk:
+    def _entries(self, columns: list[Sequence[Any]], first: int, *, raw: bool) -> Chunk:
         faults: Faults = {}
-        if not self.raw:
+        if not raw:
             columns = [
                 _plain_column(name, values, faults)
                 for name, values in zip(self._kept, columns, strict=True)
