@@ -9,7 +9,7 @@ import typer
 from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
-from . import bench, changes, demo, export, info, insert, replay, search, serve
+from . import bench, changes, demo, duplicates, export, info, insert, replay, search, serve
 from .argv import swallowed, with_emulator_value
 from .commands import as_command
 from .screen import complain
@@ -66,6 +66,7 @@ app.command(epilog=changes.UPDATE_EXAMPLES)(as_command(changes.update))
 app.command(epilog=changes.DELETE_EXAMPLES)(as_command(changes.delete))
 app.command(epilog=replay.EXAMPLES)(as_command(replay.replay))
 app.command(epilog=search.EXAMPLES)(as_command(search.search))
+app.command(epilog=duplicates.EXAMPLES)(as_command(duplicates.duplicates))
 app.command(epilog=info.COUNT_EXAMPLES)(as_command(info.count))
 app.command(epilog=info.PING_EXAMPLES)(as_command(info.ping))
 app.command(epilog=info.ACCOUNT_EXAMPLES)(as_command(info.account))

@@ -1,7 +1,8 @@
 """A page of images: values in, one self-contained HTML text out.
 
 The page loads nothing and runs nothing: its images are part of it, and its own security policy
-forbids everything but them and its style.
+forbids everything but them and its style. Only where a tile is to be loaded from its address
+(`Tile.remote`) does the policy let images come from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 Cell: TypeAlias = str | int | float
 
 _POLICY: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "default-src 'none'; img-src {sources}; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'"
 )
+_ADDRESSES: Final = ("https://", "http://")
 _SHOWN: Final[Mapping[str, str]] = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -51,6 +53,14 @@ class Tile:
     """Where the image is, shown in its place where there is none."""
     mark: str = ""
     """A word in the image's corner."""
+    remote: bool = False
+    """Whether the page loads the image from its address, where it has none of its own."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Tell whether a browser fetches the image when the page is opened."""
+        has_address = (self.address or "").lower().startswith(_ADDRESSES)
+        return self.remote and not self.image and has_address
 
 
 @frozen
@@ -121,6 +131,8 @@ def render_page(
         True
     """
     shown = [_section(section) for section in sections]
+    sources = "data: https: http:" if any(map(_is_loading, sections)) else "data:"
+    policy = escape(_POLICY.format(sources=sources))
     if query is not None:
         shown[:1] = [_search(query, shown[0] if shown else "")]
     body = [
@@ -130,7 +142,7 @@ def render_page(
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
@@ -173,6 +185,14 @@ def _section(section: Section) -> str:
     )
 
 
+def _is_loading(section: Section) -> bool:
+    """Tell whether an image of a section comes from elsewhere."""
+    pairs = (
+        (tile,) if isinstance(tile, Tile) else (tile.first, tile.second) for tile in section.tiles
+    )
+    return any(tile.is_loaded for pair in pairs for tile in pair)
+
+
 def _list(name: str, parts: Iterable[str]) -> str:
     inside = "".join(parts)
     return f'<div class="{name}">{inside}</div>' if inside else ""
@@ -201,7 +221,9 @@ def _picture(tile: Tile) -> str:
     if not tile.address:
         return '<div class="none"><b>no preview</b></div>'
     shown = _text(tile.address)
-    if tile.address.lower().startswith(("https://", "http://")):
+    if tile.is_loaded:
+        return f'<img alt="{_text(tile.title)}" loading="lazy" src="{shown}">'
+    if tile.address.lower().startswith(_ADDRESSES):
         link = f'<a href="{shown}" rel="noreferrer noopener">{shown}</a>'
         return f'<div class="none"><b>image by address</b>{link}</div>'
     return f'<div class="none"><b>no preview</b><span>{shown}</span></div>'

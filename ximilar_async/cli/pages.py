@@ -108,6 +108,7 @@ def make_tile(
     far: float | None = None,
     fields: Sequence[str] | None = None,
     mark: str = "",
+    remote: bool = False,
 ) -> Tile:
     """Return a record's tile: its image where it can be found, its id, a few fields.
 
@@ -117,6 +118,7 @@ def make_tile(
         far: Its distance from the query.
         fields: Names of the fields to show; None chooses a few.
         mark: A word in the image's corner.
+        remote: Whether the page loads the image from its `_url` where there is no file.
     """
     path = find_image(record, folder)
     url = record.get("_url")
@@ -128,6 +130,7 @@ def make_tile(
         distance=far,
         address=url if isinstance(url, str) else None,
         mark=mark,
+        remote=remote,
     )
 
 
@@ -177,7 +180,7 @@ def search_page(
         subtitle=f"{counted(len(matches), 'record')} of {place}, nearest first",
         query=query_tile(lie.named(query), lie.folder),
         sections=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
-        footer=_FOOTER,
+        footer=FOOTER,
     )
     missing = [tile.title for tile in tiles if tile.image is None and tile.address is None]
     return SearchPage(html, tuple(missing))
@@ -197,7 +200,7 @@ def query_tile(query: Record, folder: Path | None = None) -> Tile:
     )
 
 
-_FOOTER: Final = "Distances are the service's own: smaller is more alike, 0 is the same image."
+FOOTER: Final = "Distances are the service's own: smaller is more alike, 0 is the same image."
 
 
 # --- the demo -----------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def demo_page(
                 "No record was refused.",
             )
         ],
-        footer=_FOOTER,
+        footer=FOOTER,
     )
 
 
