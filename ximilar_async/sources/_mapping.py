@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from attrs import Factory, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from ximilar_async.errors import ConfigError
 
@@ -148,29 +149,19 @@ class RecordMapping:
     types: Mapping[str, str] = field(factory=dict, converter=_types, validator=_by_field)
     constants: Mapping[str, Any] = field(factory=dict, converter=_fixed, validator=_by_field)
     empty: Empty = "keep"
-    _conversions: Mapping[str, Conversion] = field(
-        default=Factory(lambda self: self._find_conversions(), takes_self=True),
-        init=False,
-        repr=False,
-        eq=False,
-    )
-    _taken: frozenset[str] = field(
-        default=Factory(lambda self: self._find_taken(), takes_self=True),
-        init=False,
-        repr=False,
-        eq=False,
-    )
-    """The columns that are not kept under their own names unless `fields` says so."""
 
     def __attrs_post_init__(self) -> None:
         self._check_settings()
         self._refuse_doubles()
         self._check_types()
 
-    def _find_conversions(self) -> Mapping[str, Conversion]:
+    @cached_property
+    def _conversions(self) -> Mapping[str, Conversion]:
         return {name: conversion(kind, self.tags_separator) for name, kind in self.types.items()}
 
-    def _find_taken(self) -> frozenset[str]:
+    @cached_property
+    def _taken(self) -> frozenset[str]:
+        """The columns that are not kept under their own names unless `fields` says so."""
         taken = {*(self.fields or ()), *self.constants, *self.drop, "_id", self.id, self.image}
         taken |= {*(self.fields or {}).values(), self.tags, *self._special_fields()}
         return frozenset(name for name in taken if name is not None)
@@ -206,7 +197,7 @@ class RecordMapping:
             raise ConfigError(f"the field {min(both)!r} is both a column's and a constant")
 
     def _check_types(self) -> None:
-        for name in self.types:
+        for name in self._conversions:
             if name == "_id" or name in self.constants or name in self._special_fields():
                 raise ConfigError(f"the field {name!r} takes no type")
             if name not in (self.fields or ()) and not self.keeps_others:

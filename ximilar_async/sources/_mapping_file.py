@@ -56,8 +56,9 @@ def load_mapping(path: str | PathLike[str]) -> RecordMapping:
 
 
 def _table(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    tool = content.get("tool", {})
-    found = tool.get("ximilar-async", {}).get("mapping") if isinstance(tool, dict) else None
+    found: Any = content
+    for name in ("tool", "ximilar-async", "mapping"):
+        found = found.get(name) if isinstance(found, dict) else None
     is_project = path.name == "pyproject.toml"
     if found is None and not is_project:
         found = content.get("mapping")
