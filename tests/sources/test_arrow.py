@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import os
 import threading
 from contextlib import aclosing
 from datetime import UTC, date, datetime
@@ -16,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow.feather import write_feather
 
 from ximilar_async.errors import SourceError
@@ -222,6 +225,81 @@ async def test_an_arrow_file_that_broke_off_gives_nothing(tmp_path: Path) -> Non
         found, told = await until_it_breaks(ArrowFileSource(path))
         assert not found
         assert words in told
+
+
+PACKED = {
+    ".gz": gzip.compress,
+    ".zst": lambda data: pa.compress(data, "zstd", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("ending", PACKED)
+async def test_packed_files_are_unpacked_and_broken_ones_told(tmp_path: Path, ending: str) -> None:
+    """Parquet, IPC files and streams are read through gzip and zstd; a cut end is a SourceError."""
+    plain = tmp_path / "plain"
+    pq.write_table(TABLE, plain)
+    packed = tmp_path / f"shop.x{ending}"
+    kinds: list[Any] = [ParquetSource, ArrowFileSource, ArrowFileSource]
+    written = [plain.read_bytes(), b"", stream_of(TABLE, 100)]
+    write_feather(TABLE, plain, compression="uncompressed")
+    written[1] = plain.read_bytes()
+    for kind, data in zip(kinds, written, strict=True):
+        whole = PACKED[ending](data)
+        packed.write_bytes(whole)
+        source = kind(packed)
+        assert await records(source) == ROWS_OF_TABLE
+        assert (source.path, source.files_root) == (packed, tmp_path)
+        packed.write_bytes(whole[: len(whole) * 9 // 10])
+        found, words = await until_it_breaks(kind(packed))
+        assert f"shop.x{ending}" in words
+        assert len(found) < COUNT
+        assert bool(found) == (data is written[2] and ending == ".gz")
+
+
+@pytest.mark.parametrize("kind", [ParquetSource, ArrowFileSource])
+async def test_an_address_is_read_and_has_a_fingerprint_of_its_content(
+    tmp_path: Path, kind: Any
+) -> None:
+    """What fsspec opens is read as a file is; its `_file` fields reach nothing of this machine."""
+    memory = MemoryFileSystem()
+    path = tmp_path / "shop"
+    pq.write_table(TABLE, path) if kind is ParquetSource else write_feather(TABLE, path)
+    memory.pipe_file("/catalogs/shop.x", path.read_bytes())
+    source = kind("memory://catalogs/shop.x", columns=["price"])
+    assert await records(source) == [{"price": row["price"]} for row in ROWS_OF_TABLE]
+    assert (source.name, source.path) == ("shop.x", None)
+    assert source.files_root is not None
+    assert not source.files_root.is_dir()
+    words = (await until_it_breaks(kind("memory://catalogs/gone.x")))[1]
+    assert "gone.x" in words
+
+
+@pytest.mark.parametrize("kind", [ParquetSource, ArrowFileSource])
+def test_a_fingerprint_tells_one_content_from_another(tmp_path: Path, kind: Any) -> None:
+    """A copy has the same; a change of one value gives another."""
+    path, copy = tmp_path / "shop", tmp_path / "copy"
+    for target, table in ((path, TABLE), (copy, TABLE)):
+        pq.write_table(table, target) if kind is ParquetSource else write_feather(table, target)
+    assert kind(path).fingerprint() == kind(copy).fingerprint()
+    other = TABLE.set_column(2, "price", pa.array([0.0] * COUNT))
+    pq.write_table(other, copy) if kind is ParquetSource else write_feather(other, copy)
+    assert kind(path).fingerprint() != kind(copy).fingerprint()
+
+
+async def test_a_pipe_can_be_read_like_a_file(tmp_path: Path) -> None:
+    """Arrow comes through a pipe as a stream or as a file; so does Parquet."""
+    pq.write_table(TABLE, tmp_path / "shop.parquet")
+    kinds: list[tuple[Any, bytes]] = [
+        (ArrowFileSource, stream_of(TABLE, 100)),
+        (ParquetSource, (tmp_path / "shop.parquet").read_bytes()),
+    ]
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for kind, data in kinds:
+        writer = threading.Thread(target=path.write_bytes, args=(data,))
+        writer.start()
+        assert await records(kind(path)) == ROWS_OF_TABLE
+        writer.join()
 
 
 # --- tables -------------------------------------------------------------------------------------

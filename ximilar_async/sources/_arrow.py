@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager, nullcontext
+from itertools import chain
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ximilar_async.errors import SourceError
 
 from ._blocking import BYTES, BlockingSource, chosen
 from ._columns import Rows, arrow
+from ._files import NOWHERE, ByteReader, Place, open_binary
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ._base import Chunk
 
@@ -29,7 +32,7 @@ class _FileSource(BlockingSource):
     """What Parquet and Arrow files share.
 
     Args:
-        place: The file.
+        place: A path, or an address that fsspec knows; `.gz`, `.zst` and their like are unpacked.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
     """
@@ -43,15 +46,47 @@ class _FileSource(BlockingSource):
         files_root: Path | None = None,
         columns: Sequence[str] | None = None,
     ) -> None:
-        path = Path(place)
-        super().__init__(path.name)
-        self.path = path
-        self._place = path
-        self.files_root = files_root or path.parent
+        self._place = Place.of(place)
+        super().__init__(self._place.name)
+        self.path = self._place.path
+        own = NOWHERE if self.path is None else self.path.parent
+        self.files_root = own if files_root is None else files_root
         self._columns = columns
 
-    def _open(self) -> BinaryIO:
-        return self._place.open("rb", buffering=0)
+    def fingerprint(self) -> str | None:
+        """Return text that is another one for another content; it blocks.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return self._place.fingerprint()
+
+    @contextmanager
+    def _sought(self, pieces: Iterator[bytes] | None = None) -> Iterator[BinaryIO]:
+        """Yield a file that can be sought in: a copy on disk of what is compressed or a pipe.
+
+        Args:
+            pieces: The content, where reading it has begun already.
+        """
+        if self._place.compression is None and not self._is_pipe():
+            with closing(open_binary(self._place)) as file:
+                if file.seekable():
+                    yield file
+                    return
+        begun = self._pieces() if pieces is None else nullcontext(pieces)
+        with TemporaryFile() as copy, begun as rest:
+            for piece in rest:
+                copy.write(piece)
+            copy.seek(0)
+            yield copy
+
+    @contextmanager
+    def _pieces(self) -> Iterator[Iterator[bytes]]:
+        with closing(ByteReader(self._place)) as reader:
+            yield iter(reader.read, b"")
+
+    def _is_pipe(self) -> bool:
+        return self.path is not None and self.path.exists() and not self.path.is_file()
 
     def _words(self, error: Exception) -> str:
         words = getattr(error, "strerror", None) or super()._words(error)
@@ -65,7 +100,7 @@ class ParquetSource(_FileSource):
     it. Only the columns asked for are read from the disk.
 
     Args:
-        place: The file.
+        place: A path, or an address that fsspec knows; `.gz`, `.zst` and their like are unpacked.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
 
@@ -77,7 +112,7 @@ class ParquetSource(_FileSource):
     _KIND = "is it a whole Parquet file?"
 
     def _read(self, *, raw: bool) -> Iterator[Chunk]:
-        with self._open() as opened, closing(_parquet(opened)) as file:
+        with self._sought() as opened, closing(_parquet(opened)) as file:
             self.size = file.metadata.num_rows
             names = chosen(file.schema_arrow.names, self._columns, self.name)
             rows, done = Rows(file.schema_arrow, names, raw=raw), 0
@@ -118,7 +153,7 @@ class ArrowFileSource(_FileSource):
     A file that was broken off gives nothing, a stream what came before.
 
     Args:
-        place: The file.
+        place: A path, or an address that fsspec knows; `.gz`, `.zst` and their like are unpacked.
         files_root: Where `_file` of its records may point; its own folder unless given.
         columns: The columns to read; all unless given.
 
@@ -130,16 +165,18 @@ class ArrowFileSource(_FileSource):
     _KIND = "is it a whole Arrow IPC file or stream?"
 
     def _read(self, *, raw: bool) -> Iterator[Chunk]:
-        with self._open() as file:
-            start = bytes(file.read(8))
+        with self._pieces() as pieces:
+            start = next(pieces, b"")
+            whole = chain([start], pieces)
             if start.startswith(b"FEA1"):
                 raise SourceError(
                     f"{self.name} is Feather 1; write it again as Feather 2 or Parquet"
                 )
             if start.startswith(b"ARROW1"):
-                yield from self._of_file(file, raw=raw)
+                with self._sought(whole) as file:
+                    yield from self._of_file(file, raw=raw)
             else:
-                yield from self._of_stream(_Replay(start, file), raw=raw)
+                yield from self._of_stream(_Pieces(whole), raw=raw)
 
     def _of_file(self, file: Any, *, raw: bool) -> Iterator[Chunk]:
         ipc = arrow().ipc
@@ -153,7 +190,7 @@ class ArrowFileSource(_FileSource):
             yield from rows.chunks(batch, done)
             done += batch.num_rows
 
-    def _of_stream(self, file: _Replay, *, raw: bool) -> Iterator[Chunk]:
+    def _of_stream(self, file: _Pieces, *, raw: bool) -> Iterator[Chunk]:
         pa = arrow()
         reader = pa.ipc.open_stream(pa.PythonFile(file, mode="r"))
         names = chosen(reader.schema.names, self._columns, self.name)
@@ -164,28 +201,39 @@ class ArrowFileSource(_FileSource):
             raise SourceError(f"{self.name} goes on behind its end mark: are two files in one?")
 
 
-class _Replay:
-    """A file whose first bytes were read already; it knows whether more was asked than it has.
+class _Pieces:
+    """A file of pieces, as far as Arrow asks; it knows whether more was asked than there is.
 
     Args:
-        start: The bytes that were read.
-        file: The rest.
+        pieces: The content.
+
+    Example:
+        >>> file = _Pieces(iter([b"shoe", b"s"]))
+        >>> file.read(3), file.read(2), file.ended, file.read(1), file.ended
+        (b'sho', b'es', False, b'', True)
     """
 
     closed = False
 
-    def __init__(self, start: bytes, file: Any) -> None:
-        self._start = start
-        self._file = file
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
         self.ended = False
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int) -> bytes:
         """Return the next bytes, as many as there are of those asked for."""
-        part, self._start = self._start[:count], self._start[count:]
-        if len(part) < count:
-            part += self._file.read(count - len(part))
-        self.ended = len(part) < count
-        return part
+        parts: list[memoryview] = []
+        missing = count
+        while missing > 0:
+            if not self._rest:
+                self._rest = memoryview(next(self._pieces, b""))
+            if not self._rest:
+                break
+            parts.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
+            missing -= len(parts[-1])
+        self.ended = missing > 0
+        return b"".join(parts)
 
     def close(self) -> None:
         """Leave it to whoever opened the file."""
