@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ximilar_async.errors import SourceError
 
 from ._base import Entry
+from ._blocking import BlockingSource
+from ._fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -38,8 +40,6 @@ class MappedSource:
 
     def __init__(self, source: Source, mapping: RecordMapping) -> None:
         self.mapping = mapping
-        if hasattr(source, "raw"):
-            source.raw = True  # a mapping takes the values themselves, bytes among them
         self._source = source
         self._is_checked = False
 
@@ -69,8 +69,12 @@ class MappedSource:
         return self._source.files_root
 
     def fingerprint(self) -> str | None:
-        """Return the rows' fingerprint together with the mapping's; None where nobody can tell."""
-        rows: str | None = getattr(self._source, "fingerprint", lambda: None)()
+        """Return the rows' fingerprint together with the mapping's; None where nobody can tell.
+
+        Raises:
+            SourceError: the input cannot be read.
+        """
+        rows = fingerprint_of(self._source)
         if rows is None:
             return None
         return f"{rows}/{sha256(repr(self.mapping).encode()).hexdigest()[:16]}"
@@ -81,11 +85,16 @@ class MappedSource:
         Raises:
             SourceError: the source broke off, or has no such columns as the mapping names.
         """
-        async with aclosing(self._source.chunks()) as chunks:
+        async with aclosing(self._rows()) as chunks:
             async for chunk in chunks:
                 if not self._is_checked:
                     self._check_columns(chunk)
                 yield [self._entry(entry) for entry in chunk]
+
+    def _rows(self) -> AsyncGenerator[Chunk, None]:
+        """Return the rows with the values that their library gives: decimals, bytes, NaN."""
+        source = self._source
+        return source.rows() if isinstance(source, BlockingSource) else source.chunks()
 
     def _entry(self, entry: Entry) -> Entry:
         row = entry.record

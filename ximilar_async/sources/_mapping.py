@@ -267,6 +267,8 @@ class RecordMapping:
 
     def _put(self, record: dict[str, Any], name: str, value: Any, column: str) -> None:
         """Add a field to a record, or leave it out where it is empty."""
+        if name in FIELDS and is_blank(value):
+            return  # no image in this column: there may be one in another
         if self.empty != "keep" and (is_blank(value) or _is_nan(value)):
             value = None
             if self.empty == "drop":
@@ -274,7 +276,7 @@ class RecordMapping:
         if name in self._conversions:
             path = name if name == column else f"{name} (column {column})"
             record[name] = self._conversions[name](value, path)
-        elif name == "_image" and value is not None:
+        elif name == "_image":
             record[name] = value
         elif name == column:
             record.update(plain({name: value}))
