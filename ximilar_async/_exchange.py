@@ -146,7 +146,7 @@ class Exchanges:
 
     def takes(self, request: Request) -> bool:
         """Tell whether a request is one of the usual ones."""
-        usual = request.verb == "POST" and 0 < len(request.body) <= MAX_BODY
+        usual = request.verb == "POST" and 0 < request.size <= MAX_BODY
         return usual and "@" not in request.url
 
     async def send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:

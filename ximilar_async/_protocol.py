@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from attrs import evolve, field, frozen
 
 from ._config import Secret
-from ._encoding import Encoded, encode_body
+from ._encoding import Encoded, encode_request, joined
 from ._version import __version__
 from .errors import (
     ConfigError,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._config import Target
+    from ._encoding import Wire
     from ._endpoints import Endpoint
 
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
@@ -38,8 +39,23 @@ class Request:
     """The whole address, query included."""
     headers: Mapping[str, str] = field(repr=False)
     """Headers with lower-case names; they hold the token, so they are never shown."""
-    body: bytes = field(default=b"", repr=False)
-    """JSON, or nothing."""
+    content: Wire = field(default=b"", repr=False, alias="body")
+    """JSON, or nothing; a large one is in pieces."""
+
+    @property
+    def body(self) -> bytes:
+        """Return the content in one piece: made anew each time where it has several."""
+        return joined(self.content)
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """Return the content as it is kept."""
+        return Encoded.of(self.content).pieces
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the content."""
+        return len(self.content)
 
 
 @frozen
@@ -134,7 +150,7 @@ def with_body(
     _check_fields(endpoint, body)
     if head.verb == "GET":
         return head
-    return Request(head.verb, head.url, head.headers, encode_body(body))
+    return Request(head.verb, head.url, head.headers, encode_request(body))
 
 
 def authorization(token: str) -> Secret:

@@ -6,7 +6,6 @@ cause: aiohttp's own errors hold the request, and with it the token.
 
 from __future__ import annotations
 
-import io
 import ssl
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -30,14 +29,16 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiohttp.abc import AbstractStreamWriter
+
     from ._config import Timeout
     from ._protocol import Request
     from .errors import (
         XimilarError,
     )
 
-_LARGE_BODY = 2**20 - 1
-"""Above this aiohttp wants a stream: a body in one piece would hold the event loop."""
+_AT_ONCE: Final = 2**18
+"""Most bytes that are handed to the socket at once: more would hold the event loop."""
 
 TLS: TypeAlias = "ssl.SSLContext | str | PathLike[str] | None"
 """A context, or the path of a CA file; there is no switch that turns checking off."""
@@ -104,7 +105,7 @@ class AiohttpTransport:
             ConfigError: the address cannot be used.
         """
         http = self._http or self._open()
-        exchanges, body = self._exchanges, request.body
+        exchanges = self._exchanges
         try:
             if exchanges is not None and exchanges.takes(request):
                 return Response(*await exchanges.send(request))
@@ -112,15 +113,15 @@ class AiohttpTransport:
                 request.verb,
                 request.url,
                 headers=request.headers,
-                data=io.BytesIO(body) if len(body) > _LARGE_BODY else body or None,
+                data=_payload(request),
                 allow_redirects=False,
             ) as response:
                 self._reading.add(response)
                 try:
-                    body = await _read(response)
+                    answer = await _read(response)
                 finally:
                     self._reading.discard(response)
-                return Response(response.status, response.headers, body)
+                return Response(response.status, response.headers, answer)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = translate(error, request)
         # Raised out here: inside the handler aiohttp's error would hang on it as its context.
@@ -149,6 +150,38 @@ class AiohttpTransport:
         if self._direct:
             self._exchanges = Exchanges(self._http, self._timeout)
         return self._http
+
+
+def _payload(request: Request) -> _Pieces | bytes | None:
+    """Return what aiohttp is to send."""
+    return (request.body or None) if request.size <= _AT_ONCE else _Pieces(request)
+
+
+class _Pieces(aiohttp.Payload):
+    """A large body that is sent piece by piece, and never copied as a whole.
+
+    aiohttp itself would put bytes together with the headers, and read copies from a stream.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._size = request.size
+
+    @property
+    def autoclose(self) -> bool:
+        """Tell that nothing has to be closed."""
+        return True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        return str(self._value.body, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body, waiting wherever the connection is behind."""
+        for piece in self._value.pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), _AT_ONCE):
+                await writer.write(view[start : start + _AT_ONCE])
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

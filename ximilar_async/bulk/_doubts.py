@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
-import orjson
 from attrs import define, evolve, field
 
 from ximilar_async._endpoints import GET
@@ -169,8 +168,7 @@ class Doubts:
         if item.repeats and item.id in stored:
             reason = "an earlier record of this input has this `_id`"
             return Verdict(Outcome.ALREADY_PRESENT, reason)
-        sent = orjson.loads(item.wire or b"{}")
-        return self.attribute(sent, stored.get(item.id), item.doubt or Verdict(None))
+        return self.attribute(item.sent(), stored.get(item.id), item.doubt or Verdict(None))
 
     def _refused(self, work: LookUp, error: XimilarError, trace: Trace, *, last: bool) -> None:
         """Settle records whose look-up got no answer, or have it repeated."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +46,5 @@ def by_image(item: Item) -> str:
     if address is not None or not item.wire:
         return f"url {address}"
     # Files and pixels are in the record's JSON by now.
-    sent: dict[str, Any] = orjson.loads(item.wire)
-    content = str(sent.get("_base64") or item.id).encode()
+    content = str(item.sent().get("_base64") or item.id).encode()
     return f"content {hashlib.blake2b(content, digest_size=16).hexdigest()}"

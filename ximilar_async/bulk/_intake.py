@@ -20,6 +20,7 @@ from ._reconcile import Verdict
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from ximilar_async._encoding import Wire
     from ximilar_async.sources import Chunk, Source
 
     from ._admission import Admission
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _PREPARED_AHEAD = 3
 """Parts whose images are read at once; more would only queue for the same cores."""
 
-_Prepared = tuple["list[Item]", "list[bytes | RecordError]"]
+_Prepared = tuple["list[Item]", "list[Wire | RecordError]"]
 
 
 @define(eq=False)

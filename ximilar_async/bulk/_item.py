@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import orjson
 from attrs import define, evolve, frozen
 
+from ximilar_async._encoding import joined
+
 if TYPE_CHECKING:
+    from ximilar_async._encoding import Wire
     from ximilar_async._retry import Waits
     from ximilar_async.sources import Entry
 
@@ -21,7 +25,7 @@ class Item:
     entry: Entry
     id: str | None
     """The record's `_id`, or what was read in its place where plain ids will do."""
-    wire: bytes = b""
+    wire: Wire = b""
     """The record as JSON, once it is checked and its image is prepared."""
     attempts: int = 0
     """Requests with it that failed, those of an outage left aside."""
@@ -46,6 +50,11 @@ class Item:
         record = entry.record
         id_ = record.get("_id") if isinstance(record, dict) else record
         return cls(seq, entry, id_ if isinstance(id_, str) else None)
+
+    def sent(self) -> dict[str, Any]:
+        """Return the record as it was sent; nothing before it is prepared."""
+        fields: dict[str, Any] = orjson.loads(joined(self.wire) or b"{}")
+        return fields
 
     @property
     def size(self) -> int:

@@ -17,6 +17,7 @@ from ._reconcile import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ximilar_async._encoding import Wire
     from ximilar_async.sources import Entry
 
     from ._books import Books
@@ -95,7 +96,7 @@ class Ledger:
         self.read += len(items)
         return items
 
-    def prepared(self, item: Item, wire: bytes) -> None:
+    def prepared(self, item: Item, wire: Wire) -> None:
         """Note a record's JSON form, and what it weighs."""
         item.wire = wire
         self.pending_bytes += item.size

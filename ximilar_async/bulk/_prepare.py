@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import define, field
 
-from ximilar_async._encoding import encode_body
+from ximilar_async._encoding import encode_body, with_image
 from ximilar_async._protocol import check_query, check_record
 from ximilar_async.errors import RecordError
-from ximilar_async.images import needs_preparing, prepare_record
+from ximilar_async.images import take_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from ximilar_async._encoding import Wire
     from ximilar_async._models import Record
     from ximilar_async.images import ImageOptions
 
@@ -84,20 +85,20 @@ class Preparer:
                 return True
         return False
 
-    async def prepare(self, items: Sequence[Item]) -> list[bytes | RecordError]:
+    async def prepare(self, items: Sequence[Item]) -> list[Wire | RecordError]:
         """Return each record's JSON, or why it has none; image work is off the event loop."""
         if self.has_work(items):
             return await asyncio.to_thread(self.prepare_now, items)
         return self.prepare_now(items)
 
-    def prepare_now(self, items: Sequence[Item]) -> list[bytes | RecordError]:
+    def prepare_now(self, items: Sequence[Item]) -> list[Wire | RecordError]:
         """Do the same in this thread."""
         return [self._one(item) for item in items]
 
-    def _one(self, item: Item) -> bytes | RecordError:
+    def _one(self, item: Item) -> Wire | RecordError:
         record = item.entry.record
         try:
-            wire = encode_body(record if self._travels_as_it_is(record) else self._changed(item))
+            wire = encode_body(record) if self._travels_as_it_is(record) else self._changed(item)
         except RecordError as error:
             return error
         if len(wire) > self.max_bytes:
@@ -107,15 +108,14 @@ class Preparer:
             )
         return wire
 
-    def _changed(self, item: Item) -> Record:
-        """Return what is sent for a record: checked, its image read, its mark set."""
+    def _changed(self, item: Item) -> Wire:
+        """Return the JSON of a record that is checked, its image read, its mark set."""
         entry = item.entry
         if entry.fault is not None:
             raise RecordError(f"{entry.where} {entry.fault}")
         record = self._record(item)
-        if needs_preparing(record):
-            return prepare_record(record, self.images, self.files_root)
-        return record
+        rest, image = take_image(record, self.images, self.files_root)
+        return encode_body(rest) if image is None else with_image(encode_body(rest), image)
 
     def _travels_as_it_is(self, record: Any) -> bool:
         """Tell whether a record is one of the usual ones that need neither checks nor changes.

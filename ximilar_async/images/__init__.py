@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from ._formats import image_format
 from ._options import ImageOptions
-from ._prepare import make_thumbnail, needs_preparing, prepare_record, prepare_records
+from ._prepare import (
+    make_thumbnail,
+    needs_preparing,
+    prepare_record,
+    prepare_records,
+    take_image,
+)
 
 __all__ = [
     "ImageOptions",
@@ -18,4 +24,5 @@ __all__ = [
     "needs_preparing",
     "prepare_record",
     "prepare_records",
+    "take_image",
 ]

@@ -38,6 +38,38 @@ def needs_preparing(record: Mapping[str, Any]) -> bool:
     return "_image" in record or (record.get("_file") is not None and record.get("_base64") is None)
 
 
+def take_image(
+    record: Mapping[str, Any], options: ImageOptions, files_root: str | PathLike[str] | None
+) -> tuple[dict[str, Any], bytes | None]:
+    """Return a record without its `_file` or `_image`, and that image in base64; blocking.
+
+    Args:
+        record: As `prepare_record` takes it.
+        options: How the image is checked and shrunk.
+        files_root: Folder that `_file` must not leave.
+
+    Raises:
+        ImageError: as `prepare_record` does.
+        ConfigError: likewise.
+    """
+    rest = dict(record)
+    image = rest.pop("_image", None)
+    if image is not None:
+        with _naming("`_image`"):
+            _refuse_second_image(rest)
+            data = _from_object(image, options)
+    elif needs_preparing(rest):
+        file = rest.pop("_file")
+        root = None if files_root is None else os.fspath(files_root)
+        with _naming(f"`_file` {str(file)!r:.300}"):
+            data = read_file(file, root=root, max_bytes=options.max_file_bytes)
+            data = _from_bytes(data, options)
+    else:
+        return rest, None
+    rest.pop("_base64", None)
+    return rest, pybase64.b64encode(data)
+
+
 def prepare_record(
     record: Mapping[str, Any],
     options: ImageOptions = _DEFAULT,
@@ -68,21 +100,9 @@ def prepare_record(
 
     Documented in: Quickstart, Loading and Sending Images.
     """
-    prepared = dict(record)
-    image = prepared.pop("_image", None)
+    prepared, image = take_image(record, options, files_root)
     if image is not None:
-        with _naming("`_image`"):
-            _refuse_second_image(prepared)
-            data = _from_object(image, options)
-    elif needs_preparing(prepared):
-        file = prepared.pop("_file")
-        root = None if files_root is None else os.fspath(files_root)
-        with _naming(f"`_file` {str(file)!r:.300}"):
-            data = read_file(file, root=root, max_bytes=options.max_file_bytes)
-            data = _from_bytes(data, options)
-    else:
-        return prepared
-    prepared["_base64"] = pybase64.b64encode_as_string(data)
+        prepared["_base64"] = image.decode("ascii")
     return prepared
 
 
