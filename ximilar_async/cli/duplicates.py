@@ -28,7 +28,7 @@ from .failures import UsageError
 from .options import ACTION, Access, Output, Place, read_distance
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
-from .search import _check_page, read_filter
+from .search import _check_page, _tell_missing, read_filter
 from .signals import run
 from .tables import counted
 
@@ -262,13 +262,14 @@ async def _write_page(collection: Collection, groups: Groups, wish: Wish) -> Non
         fields=wish.fields,
         remote=wish.remote,
     )
-    text = await asyncio.to_thread(page.render)
+    made = await asyncio.to_thread(page.render)
     with opened(str(html)) as target:
-        target.write(text.encode("utf-8"))
+        target.write(made.html.encode("utf-8"))
     if wish.output.json:
         put_json({"page": str(html), "groups": len(groups), "records": groups.records})
     else:
         put(f"{headline(groups)}; page: {html}")
+    _tell_missing(made.missing, wish.images, wish.output)
 
 
 # --- JSON ---------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from .gallery import Fact, Pair, Section, render_page
-from .pages import FOOTER, Images, make_tile
+from .gallery import Fact, Pair, Section, render_page, tiles_of
+from .pages import FOOTER, Images, Page, make_tile
 from .tables import counted
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ MOST_TILES: Final = 60
 """Records of one group that are shown."""
 
 _FIRST: Final = "first"
+_LINKED: Final = "linked"
 _PAIR: Final = 2
 
 
@@ -45,8 +46,8 @@ class DuplicatesPage:
     remote: bool = False
     """Whether the page loads images from their addresses."""
 
-    def render(self) -> str:
-        """Return the page.
+    def render(self) -> Page:
+        """Return the page, with the ids of the records that it shows no image of.
 
         Raises:
             OSError: `images` cannot be read.
@@ -54,13 +55,17 @@ class DuplicatesPage:
         lie = Images.of(self.images, self.records.keys())
         left = len(self.groups) - len(self.shown)
         cut = f"; the {len(self.shown):,} largest are shown" if left else ""
-        return render_page(
+        sections = list(self._sections(lie))
+        html = render_page(
             "Near-duplicates",
             subtitle=f"{counted(len(self.groups), 'group')} in {self.place}{cut}",
             facts=self._facts(),
-            sections=list(self._sections(lie)) or [_NOTHING],
+            sections=sections or [_NOTHING],
             footer=_FOOTER,
         )
+        tiles = (tile for section in sections for tile in tiles_of(section))
+        missing = [tile.title for tile in tiles if tile.image is None and tile.address is None]
+        return Page(html, tuple(missing))
 
     def _facts(self) -> list[Fact]:
         groups, records = len(self.groups), self.groups.records
@@ -79,7 +84,9 @@ class DuplicatesPage:
         pairs = tuple(self._pair(group, lie) for group in self.shown[len(large) :])
         if pairs:
             title = "Pairs" if large else "All of them are pairs"
-            yield Section(title, "To the left the first one, which --delete-list leaves out.", pairs)
+            yield Section(
+                title, "To the left the first one, which --delete-list leaves out.", pairs
+            )
 
     def _section(self, number: int, group: Group, lie: Images) -> Section:
         left = len(group.records) - MOST_TILES
@@ -89,25 +96,27 @@ class DuplicatesPage:
         return Section(
             f"Group {number}: {counted(len(group.records), 'record')}",
             f"By distance from the first{chain}{more}.",
-            tuple(self._tile(record, lie, group) for record in group.records[:MOST_TILES]),
+            tuple(
+                self._tile(record, lie, far=number > 0, mark="" if number else _FIRST)
+                for number, record in enumerate(group.records[:MOST_TILES])
+            ),
         )
 
     def _pair(self, group: Group, lie: Images) -> Pair:
         first, second = group.records
         return Pair(
-            self._tile(first, lie, group, far=False),
-            self._tile(second, lie, group, far=False),
+            self._tile(first, lie),
+            self._tile(second, lie),
             second.distance,
         )
 
-    def _tile(self, record: Duplicate, lie: Images, group: Group, *, far: bool = True) -> Tile:
-        is_first = record is group.first
+    def _tile(self, record: Duplicate, lie: Images, *, far: bool = False, mark: str = "") -> Tile:
         return make_tile(
             lie.named(self.records.get(record.id, {"_id": record.id})),
             lie.folder,
-            far=record.distance if far and not is_first else None,
+            far=record.distance if far else None,
             fields=self.fields,
-            mark=_FIRST if is_first else "" if record.distance is not None else "linked",
+            mark=mark if record.distance is not None else _LINKED,
             remote=self.remote,
         )
 

@@ -19,7 +19,7 @@ from ximilar_async.images import image_format, make_thumbnail
 from .gallery_style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Cell: TypeAlias = str | int | float
 
@@ -131,7 +131,8 @@ def render_page(
         True
     """
     shown = [_section(section) for section in sections]
-    sources = "data: https: http:" if any(map(_is_loading, sections)) else "data:"
+    is_loading = any(tile.is_loaded for section in sections for tile in tiles_of(section))
+    sources = "data: https: http:" if is_loading else "data:"
     policy = escape(_POLICY.format(sources=sources))
     if query is not None:
         shown[:1] = [_search(query, shown[0] if shown else "")]
@@ -185,12 +186,10 @@ def _section(section: Section) -> str:
     )
 
 
-def _is_loading(section: Section) -> bool:
-    """Tell whether an image of a section comes from elsewhere."""
-    pairs = (
-        (tile,) if isinstance(tile, Tile) else (tile.first, tile.second) for tile in section.tiles
-    )
-    return any(tile.is_loaded for pair in pairs for tile in pair)
+def tiles_of(section: Section) -> Iterator[Tile]:
+    """Yield the tiles of a section, those of pairs among them."""
+    for tile in section.tiles:
+        yield from (tile,) if isinstance(tile, Tile) else (tile.first, tile.second)
 
 
 def _list(name: str, parts: Iterable[str]) -> str:

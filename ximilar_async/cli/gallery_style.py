@@ -50,7 +50,8 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
   overflow: hidden; box-shadow: var(--shadow); display: flex; flex-direction: column; }
 .well { position: relative; aspect-ratio: 1; background: var(--well); display: grid;
   place-items: center; overflow: hidden; }
-.well img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+.well img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain;
+  color: #5d6673; font-size: 13px; overflow-wrap: anywhere; }
 .none { padding: 14px; text-align: center; color: #5d6673; font-size: 13px; width: 100%; }
 .none b { display: block; color: #3c4350; font-weight: 600; }
 .none a, .none span { overflow-wrap: anywhere; color: inherit; }

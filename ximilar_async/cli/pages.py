@@ -142,8 +142,8 @@ def _thumbnail(path: Path) -> bytes | None:
 
 
 @frozen
-class SearchPage:
-    """The page of a search."""
+class Page:
+    """A page, and what it lacks."""
 
     html: str
     missing: tuple[str, ...]
@@ -157,7 +157,7 @@ def search_page(
     place: str,
     images: Path | None = None,
     fields: Sequence[str] | None = None,
-) -> SearchPage:
+) -> Page:
     """Return the page of a search.
 
     Args:
@@ -183,7 +183,7 @@ def search_page(
         footer=FOOTER,
     )
     missing = [tile.title for tile in tiles if tile.image is None and tile.address is None]
-    return SearchPage(html, tuple(missing))
+    return Page(html, tuple(missing))
 
 
 def query_tile(query: Record, folder: Path | None = None) -> Tile:
