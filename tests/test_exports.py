@@ -54,6 +54,7 @@ CLIENT = [
     "transport",
     "ssl",
     "trust_env",
+    "processes",
 ]
 EMULATOR = [
     "path",

@@ -59,7 +59,9 @@ def settings() -> None:
         transport=None,
         ssl=ssl.create_default_context(),
         trust_env=False,
+        processes=None,
     )
+    Ximilar("token", processes=2)
     Ximilar("token", limits=Limits(concurrency=4, rate=10), ssl="ca.pem")
     Ximilar("token", ssl=Path("ca.pem"))
 

@@ -82,7 +82,7 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if unsent:
+        if unsent and not self._transport.is_closing():
             self._transport.writelines(unsent)
 
     # --- called by the event loop ----------------------------------------------------------------

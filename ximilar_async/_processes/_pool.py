@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import orjson
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ximilar_async._config import Timeout
     from ximilar_async._protocol import Request, Response
     from ximilar_async._transport import TLS
+
+_GRACE: Final = 30.0
+"""Seconds beyond the total timeout after which a process that owes an answer is taken for hung."""
 
 
 class ProcessTransport:
@@ -97,8 +100,10 @@ class ProcessTransport:
         # The package that the loop comes from: "uvloop" where the caller chose it, or "asyncio".
         told: dict[str, Any] = {**self._settings, "loop": type(loop).__module__.split(".")[0]}
         settings = orjson.dumps(told).decode()
+        total = self._timeout.total
+        patience = None if total is None else total + _GRACE
         for _ in range(self._processes):
-            sender = Sender(settings, self._timeout.total, self._changed.set)
+            sender = Sender(settings, patience, self._changed.set)
             self._senders.append(sender)
             self._running.append(loop.create_task(sender.run()))
 

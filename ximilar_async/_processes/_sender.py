@@ -20,7 +20,7 @@ from ximilar_async import errors
 from ximilar_async._protocol import Response
 from ximilar_async.errors import ConfigError, DisconnectedError
 
-from ._link import ANSWER, CANCEL, READY, REQUEST, linked, packed
+from ._link import ANSWER, CANCEL, READY, REQUEST, linked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,8 +42,8 @@ _GRACE: Final = 0.8
 _MOST_HEADS: Final = 100
 """Heads of requests that a process knows at a time."""
 
-_HUNG: Final = 30.0
-"""Seconds beyond the total timeout after which a process that owes an answer is taken for hung."""
+_STARTED_WITHIN: Final = 60.0
+"""Seconds that a process may take to get ready."""
 
 
 class Sender:
@@ -51,13 +51,14 @@ class Sender:
 
     Args:
         settings: What the process is told, as JSON on its command line; nothing secret.
-        total: Seconds that an attempt may take at most; None for no bound.
+        patience: Seconds after which a process that owes an answer is taken for hung; None for no
+            bound.
         changed: Called when it takes requests again, or never will.
     """
 
-    def __init__(self, settings: str, total: float | None, changed: Callable[[], None]) -> None:
+    def __init__(self, settings: str, patience: float | None, changed: Callable[[], None]) -> None:
         self._settings = settings
-        self._patience = None if total is None else total + _HUNG
+        self._patience = patience
         self._changed = changed
         self._numbers: Iterator[int] = count()
         self._deaths = 0
@@ -135,11 +136,11 @@ class Sender:
 
     async def _serve(self, end: socket.socket) -> None:
         """Let the process carry requests until it ends or hangs."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def take(kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
             if kind == READY:
-                self.link = link
-                self._changed()
+                ready.set_result(None)
             else:
                 self._take(kind, number, mark, head, body)
 
@@ -147,21 +148,24 @@ class Sender:
         link = await linked(end, take)
         link.when_room(self._changed)
         try:
-            await self._watch(link)
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait([link.lost, ready], timeout=_STARTED_WITHIN, return_when=first)
+            if ready.done():
+                self.link = link
+                self._changed()
+                await self._watch(link.lost)
         finally:
             self.link = None
             link.close()
             self._abandon()
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self, lost: asyncio.Future[None]) -> None:
         """Wait until the process closes its end, or owes an answer for too long."""
-        before = -1
-        while not link.lost.done():
-            await asyncio.wait([link.lost], timeout=self._patience)
-            oldest = next(iter(self.waiting), before + 1)
-            if not link.lost.done() and (self.link is None or oldest <= before):
-                return
+        while not lost.done():
             before = next(self._numbers)
+            await asyncio.wait([lost], timeout=self._patience)
+            if next(iter(self.waiting), before) < before:
+                return
 
     def _abandon(self) -> None:
         """Let the requests under way fail: what became of them nobody can tell."""
@@ -215,7 +219,7 @@ class _Heads:
 
 def _told(request: Request) -> bytes:
     with suppress(TypeError):
-        return packed([request.verb, request.url, dict(request.headers)])
+        return orjson.dumps([request.verb, request.url, dict(request.headers)])
     raise ConfigError(f"{urlsplit(request.url).netloc}: the request cannot be sent")
 
 
