@@ -3,7 +3,7 @@
 `insert`, `near_dups_insert`, `update`, `delete` and `get` take a list, an iterable, an async
 iterable, the path of a JSONL file or of a folder of images; they cut it into requests of 10
 records, keep several under way within the client's limits, and return a `Report` whose counts sum
-to the records read.
+to the records read. `sync` brings a collection in line with a whole catalog.
 """
 
 from ._job import Job
@@ -12,6 +12,7 @@ from ._outcomes import Outcome, Result
 from ._records import delete, get, insert, near_dups_insert, replay, update
 from ._report import ExitCode, Report, Stop
 from ._searches import near_duplicates, visual_knn
+from ._sync import SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, sync
 from ._writer import Writer
 
 __all__ = [
@@ -22,13 +23,19 @@ __all__ = [
     "Report",
     "Result",
     "Stop",
+    "SyncJob",
+    "SyncPlan",
+    "SyncReport",
     "Writer",
+    "apply_plan",
     "delete",
     "get",
     "insert",
     "near_duplicates",
     "near_dups_insert",
+    "plan_sync",
     "replay",
+    "sync",
     "update",
     "visual_knn",
 ]

@@ -90,7 +90,7 @@ def test_an_image_counts_as_changed_only_when_both_are_known() -> None:
 
 def test_in_insert_mode_what_is_stored_is_left_alone() -> None:
     """Only new records."""
-    assert compare("insert", {"a": 1}, {}, image=b"i", stored_image=b"x").action is Action.KEPT
+    assert compare("insert", {"a": 1}, {}, image=b"i", stored_image=b"x").action is Action.SEED
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_the_image_of_a_record_in_doubt(phase: Phase, image: bytes) -> None:
         ("mirror", Phase.REPLACING, False, Action.FORGET),
         ("mirror", Phase.INSERTING, True, Action.DELETE),
         ("upsert", Phase.REPLACING, False, Action.RESTORE),
-        ("upsert", Phase.REPLACING, True, Action.ADOPT),
+        ("upsert", Phase.REPLACING, True, Action.SEED),
         ("upsert", Phase.INSERTING, False, Action.FORGET),
         ("upsert", Phase.DELETING, False, Action.FORGET),
     ],

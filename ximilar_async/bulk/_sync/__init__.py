@@ -1,1 +1,10 @@
 """Bring a collection in line with a catalog: difference, plan, execution, state."""
+
+from __future__ import annotations
+
+from .api import apply_plan, plan_sync, sync
+from .job import SyncJob
+from .plan import SyncPlan
+from .report import SyncReport
+
+__all__ = ["SyncJob", "SyncPlan", "SyncReport", "apply_plan", "plan_sync", "sync"]

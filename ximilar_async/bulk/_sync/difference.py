@@ -28,11 +28,14 @@ class Action(StrEnum):
     """Insert what an interrupted replacement deleted and the source does not have any more."""
     ADOPT = "adopt"
     """Note what is stored; nothing is sent."""
+    SEED = "seed"
+    """Note what the collection returned, to be compared when there is a record; nothing is sent."""
     FORGET = "forget"
     """Note that nothing is stored; nothing is sent."""
     LOOK = "look"
     """Only a look into the collection can tell."""
     REJECT = "reject"
+    DONE = "done"
     UNCHANGED = "unchanged"
     KEPT = "already_present"
     """Stored, perhaps otherwise, and to be left alone."""
@@ -161,7 +164,7 @@ def compare(
     if stored is None:
         return Resolved(Action.REJECT if image is None else Action.INSERT)
     if mode == "insert":
-        return Resolved(Action.KEPT)
+        return Resolved(Action.SEED)
     if image is not None and stored_image is not None and image != stored_image:
         return Resolved(Action.REPLACE)
     removed = tuple(
@@ -207,6 +210,6 @@ def settle_absent(mode: Mode, under_way: UnderWay, *, stored: bool) -> Action:
     if mode == "mirror":
         return Action.DELETE if stored else Action.FORGET
     if stored:
-        return Action.ADOPT
+        return Action.SEED
     lost = under_way.phase is Phase.REPLACING and under_way.record is not None
     return Action.RESTORE if lost else Action.FORGET

@@ -242,6 +242,12 @@ class State:
             database.execute(_UPSERT, values)
             self._next += 1
 
+    def clear(self) -> None:
+        """Forget all rows; what is under way stays in doubt."""
+        with self._changing() as database:
+            database.execute("DELETE FROM records")
+            database.execute("DELETE FROM facts WHERE name = 'seeded'")
+
     # --- records under way ----------------------------------------------------------------------
 
     def under_way(self) -> dict[str, UnderWay]:

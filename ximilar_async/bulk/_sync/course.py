@@ -1,0 +1,144 @@
+"""Where a sync is, and how it is ended from outside."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from ximilar_async.bulk._engine import Engine
+from ximilar_async.bulk._job import Job
+from ximilar_async.bulk._report import Stop
+from ximilar_async.errors import BulkAborted
+
+from .report import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ximilar_async._collection import Collection
+    from ximilar_async.bulk._operations import Operation
+    from ximilar_async.bulk._options import Options
+    from ximilar_async.bulk._outcomes import Result
+    from ximilar_async.bulk._report import Report
+    from ximilar_async.sources import Source
+
+
+class StoppedError(Exception):
+    """The sync was asked to end while it was planning."""
+
+
+@define(eq=False)
+class Course:
+    """Runs the bulk runs that a sync consists of, and ends it when that is asked for.
+
+    Args:
+        collection: Where they run.
+        options: How.
+        root: Folder that `_file` must not leave; None for anywhere.
+    """
+
+    collection: Collection
+    options: Options
+    root: Path | None = None
+    stage: str = field(default="", init=False)
+    """What is done now: "reading the source", "insert", …"""
+    position: Callable[[], tuple[int, int | None]] = field(default=lambda: (0, None), init=False)
+    reports: dict[str, Report] = field(factory=dict, init=False)
+    """What the bulk runs did, by what they were for."""
+    stop: Stop | None = field(default=None, init=False)
+    stop_reason: str = field(default="", init=False)
+    failure: BulkAborted | None = field(default=None, init=False)
+    """What a bulk run raised that had to end."""
+    aborted: bool = field(default=False, init=False)
+    requests: int = field(default=0, init=False)
+    """Requests of our own, beside those of the bulk runs."""
+    _job: Job | None = field(default=None, init=False)
+    _started: float = field(factory=time.monotonic, init=False)
+
+    @property
+    def elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing further is to be begun."""
+        return self.stop is not None
+
+    def end(self, stop: Stop, reason: str) -> None:
+        """Note that the sync is to end, and have the run under way drain."""
+        if self.stop is None:
+            self.stop, self.stop_reason = stop, reason
+        if self._job is not None:
+            self._job.stop(reason)
+
+    def abort(self, reason: str) -> None:
+        """Give up what is under way."""
+        self.aborted = True
+        self.end(Stop.ASKED, reason)
+        if self._job is not None:
+            self._job.abort(reason)
+
+    def check(self) -> None:
+        """Raise if the sync is to end before anything was sent.
+
+        Raises:
+            StoppedError: it is.
+        """
+        if self.over:
+            raise StoppedError
+
+    async def run(
+        self,
+        name: str,
+        operation: Operation,
+        source: Source,
+        on_result: Callable[[Result], object],
+        *,
+        must_end: bool = True,
+        rejects: bool = True,
+    ) -> None:
+        """Run one bulk run to its end; what ends it early ends the sync, and is kept.
+
+        Args:
+            name: What it is for.
+            operation: What it does.
+            source: The records.
+            on_result: Called with each result.
+            must_end: Whether the sync's deadline holds.
+            rejects: Whether what is turned away goes to the rejects file.
+        """
+        options = evolve(
+            self.options,
+            on_result=on_result,
+            deadline=self._left() if must_end else None,
+            rejects=self.options.rejects if rejects else None,
+            files_root=self.root,
+            fields=None,
+        )
+        self.stage = name
+        job = self._job = Job(Engine(operation, self.collection, source, options))
+        self.position = lambda: job.position
+        try:
+            report = await job
+        except BulkAborted as error:
+            report = error.report
+            self.failure = self.failure or error
+        finally:
+            self._job = None
+        self.reports[name] = merged(self.reports.get(name), report)
+        if report.stop is not None:
+            self.end(report.stop, report.stop_reason)
+
+    @property
+    def present(self) -> tuple[str, Report] | None:
+        """Return the run under way as it stands."""
+        return None if self._job is None else (self.stage, self._job.stats)
+
+    def _left(self) -> float | None:
+        """Return the seconds that are left; a little, where none are, so that a run ends itself."""
+        deadline = self.options.deadline
+        return None if deadline is None else max(0.01, deadline - self.elapsed)

@@ -1,0 +1,277 @@
+"""From a source and a state to the tasks of a sync; nothing is written to the collection."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from ximilar_async.errors import SourceError, SyncRefusedError
+
+from .difference import Action, Phase
+from .guards import Findings, refuse, withheld
+from .looking import SEEDED, look_up, read_collection, resolve
+from .reading import Reader
+from .state import State
+from .work import Task, Work
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
+
+    from ximilar_async._collection import Collection
+    from ximilar_async.sources import Entry, Source
+
+    from .course import Course
+    from .difference import UnderWay
+    from .terms import Terms
+
+_AT_ONCE: Final = 500
+"""Records that are held against the state in one turn."""
+
+
+@define(eq=False)
+class Prepared:
+    """A sync that is planned: its tasks, and what it found."""
+
+    terms: Terms
+    state: State
+    work: Work
+    source: str = ""
+    fingerprint: str | None = None
+    root: Path | None = None
+    read: int = 0
+    unchanged: int = 0
+    already_present: int = 0
+    near_duplicate: int = 0
+    gone: int = 0
+    """Stored records that the source does not have."""
+    withheld: str = ""
+    """Why none of them may be deleted."""
+    stored: int = 0
+    seeded: int = 0
+    images_unknown: int = 0
+    in_doubt: int = 0
+    """Records that were under way when an earlier run ended."""
+    broken: str = ""
+    generation: str = ""
+    """What tells the state from one before or after a change."""
+    notes: list[str] = field(factory=list)
+    tasks: Counter[Action] = field(init=False)
+
+    def count(self) -> None:
+        """Count the tasks, when all of them are there."""
+        self.tasks = self.work.count()
+
+    def close(self) -> None:
+        """Give state and tasks free."""
+        self.work.close()
+        self.state.close()
+
+
+async def opened(terms: Terms, course: Course, *, dry_run: bool) -> Prepared:
+    """Open the state and bring it to know what is stored.
+
+    Args:
+        terms: What is asked for.
+        course: Where the sync is.
+        dry_run: Whether a state that is not there yet must not be made.
+
+    Raises:
+        StateError: it cannot be used.
+        SyncRefusedError: it does not fit the collection.
+        StoppedError: the sync is to end.
+    """
+    course.stage = "opening the state"
+    state = await asyncio.to_thread(_open_state, course.collection, terms, dry_run=dry_run)
+    try:
+        prepared = Prepared(terms, state, await asyncio.to_thread(Work.passing, terms.folder))
+    except BaseException:
+        state.close()
+        raise
+    try:
+        await _seed(prepared, course)
+    except BaseException:
+        prepared.close()
+        raise
+    return prepared
+
+
+def _open_state(collection: Collection, terms: Terms, *, dry_run: bool) -> State:
+    path = terms.state
+    if not isinstance(path, Path) or (dry_run and not path.exists()):
+        return State.passing(terms.folder)
+    state = State.open(path, collection=collection.id, service=collection.service)
+    if dry_run and state.fact(SEEDED) is None:
+        state.close()
+        return State.passing(terms.folder)
+    return state
+
+
+async def _seed(prepared: Prepared, course: Course) -> None:
+    """Read the collection where the state does not know it, and see that it fits where it does."""
+    state, terms = prepared.state, prepared.terms
+    course.stage = "asking the collection"
+    there = (await course.collection.get_record_count()).count or 0
+    course.requests += 1
+    course.check()
+    if state.fact(SEEDED) is None:
+        if there:
+            course.stage = "reading the collection"
+            await _read_collection(prepared, course, there)
+        else:
+            await asyncio.to_thread(state.clear)
+            state.note(**{SEEDED: "1"})
+    prepared.stored = await asyncio.to_thread(state.count)
+    known = prepared.stored
+    if known and not there:
+        raise SyncRefusedError(
+            f"the state {terms.state} knows {known} stored records, and the collection has none: "
+            "nothing was sent. Check the collection; if it was emptied, move the state away"
+        )
+    if known != there:
+        prepared.notes.append(f"the collection has {there} records, and {known} are known of")
+
+
+async def _read_collection(prepared: Prepared, course: Course, there: int) -> None:
+    def on_page(count: int) -> None:
+        prepared.seeded += count
+        course.requests += 1
+        course.check()
+
+    course.position = lambda: (prepared.seeded, there)
+    state, work = prepared.state, prepared.work
+    await read_collection(course.collection, prepared.terms, state, work, on_page)
+
+
+async def plan(source: Source, prepared: Prepared, course: Course) -> None:
+    """Read the source and find out what is to be done.
+
+    Args:
+        source: The catalog.
+        prepared: An open state; the tasks go into it.
+        course: Where the sync is.
+
+    Raises:
+        SyncRefusedError: nobody can have meant it.
+        BulkAborted: a look into the collection had to stop.
+        StoppedError: the sync is to end.
+    """
+    terms, state, options = prepared.terms, prepared.state, prepared.terms.options
+    doubts = await asyncio.to_thread(state.under_way)
+    images = options.images or course.collection.images
+    reader = Reader(terms, state, prepared.work, doubts, images, course.root)
+    prepared.generation = state.generation
+    prepared.source, prepared.root, prepared.in_doubt = source.name, course.root, len(doubts)
+    prepared.broken = await _read(source, reader, course)
+    prepared.read, prepared.unchanged = reader.read, reader.counts[Action.UNCHANGED]
+    prepared.already_present = reader.repeated + reader.counts[Action.KEPT]
+    prepared.near_duplicate = reader.counts[Action.NEAR_DUPLICATE]
+    course.stage = "comparing"
+    prepared.gone = await asyncio.to_thread(_note_absent, prepared, reader, doubts)
+    found = _findings(prepared, reader)
+    refuse(
+        found,
+        terms.ceiling,
+        allow_delete=terms.allow_delete,
+        allow_new_catalog=terms.allow_new_catalog,
+    )
+    prepared.withheld = withheld(found, allow_delete=terms.allow_delete)
+    if prepared.withheld:
+        await asyncio.to_thread(prepared.work.remove, Action.DELETE)
+    course.check()
+    await look(prepared, doubts, course)
+    course.check()
+    prepared.images_unknown += reader.images_unknown
+
+
+async def look(prepared: Prepared, doubts: Mapping[str, UnderWay], course: Course) -> None:
+    """Look up what only the collection can tell, and decide what is to be done about it.
+
+    Args:
+        prepared: The tasks.
+        doubts: What was under way when an earlier run ended.
+        course: Where the sync is.
+
+    Raises:
+        BulkAborted: it had to stop.
+    """
+    terms, state, work = prepared.terms, prepared.state, prepared.work
+    await look_up(work, course)
+    mode = "upsert" if terms.mode == "mirror" and prepared.withheld else terms.mode
+    prepared.images_unknown += await asyncio.to_thread(resolve, terms, state, work, doubts, mode)
+    await asyncio.to_thread(prepared.count)
+
+
+async def _read(source: Source, reader: Reader, course: Course) -> str:
+    """Read the source to its end; return why it broke off, if it did."""
+    course.stage = "reading the source"
+    course.position = lambda: (source.position, source.size)
+    entries: list[Entry] = []
+    broken = ""
+    async with aclosing(source.chunks()) as chunks:
+        while True:
+            try:
+                chunk = await anext(chunks, None)
+            except SourceError as error:
+                broken = str(error)
+                break
+            except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
+                broken = f"{source.name} raised {error!r}"
+                break
+            entries += chunk or ()
+            if chunk is None or len(entries) >= _AT_ONCE:
+                await asyncio.to_thread(reader.take, entries)
+                entries = []
+                course.check()
+            if chunk is None:
+                break
+    await asyncio.to_thread(reader.take, entries)
+    course.check()
+    return broken
+
+
+def _note_absent(prepared: Prepared, reader: Reader, doubts: Mapping[str, UnderWay]) -> int:
+    """Make tasks of what the source does not have; return how many stored records these are."""
+    work, gone = prepared.work, 0
+    for id_ in doubts.keys() - reader.doubts_seen:
+        work.add(Task(Action.LOOK, id_))
+    if prepared.terms.mode != "mirror":
+        return 0
+    batch: list[str] = []
+    for id_, n, phase in prepared.state.every():
+        if not reader.is_gone(n):
+            continue
+        if phase is Phase.NEAR_DUPLICATE:
+            work.add(Task(Action.FORGET, id_))
+            continue
+        gone += 1
+        if id_ not in doubts:
+            batch.append(id_)
+        if len(batch) >= _AT_ONCE:
+            _note_gone(prepared, batch)
+            batch = []
+    _note_gone(prepared, batch)
+    return gone
+
+
+def _note_gone(prepared: Prepared, ids: list[str]) -> None:
+    for id_, known in prepared.state.find(ids).items():
+        prepared.work.add(Task(Action.DELETE, id_, spot=f"stored record {id_!r}", was=known.was))
+
+
+def _findings(prepared: Prepared, reader: Reader) -> Findings:
+    return Findings(
+        mode=prepared.terms.mode,
+        source=prepared.source,
+        read=reader.read,
+        usable=reader.usable,
+        common=reader.common,
+        nameless=reader.nameless,
+        stored=prepared.stored,
+        gone=prepared.gone,
+        broken=prepared.broken,
+    )

@@ -1,0 +1,303 @@
+"""One pass over the source: each record is hashed, held against the state, and made a task."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field, frozen
+
+from ximilar_async._encoding import encode_body
+from ximilar_async.errors import ImageError, RecordError
+from ximilar_async.images import prepare_record
+from ximilar_async.images._files import read_file
+
+from .difference import Action, Phase, decide
+from .hashes import image_hash, metadata_hash, metadata_of, shape_key, stamp_of, url_parts
+from .work import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ximilar_async.images import ImageOptions
+    from ximilar_async.sources import Entry
+
+    from .difference import Known, UnderWay
+    from .state import State
+    from .terms import Terms
+    from .work import Work
+
+_SETTLED: Final = 2.0
+"""Seconds since a file was written, from which on its time tells it from what comes later."""
+
+
+@frozen
+class _Fresh:
+    """A record as it was read, with what it is known by."""
+
+    entry: Entry
+    seq: int
+    id: str
+    record: Mapping[str, Any]
+    fields: dict[str, Any]
+    meta: bytes
+
+
+@define(eq=False)
+class Reader:
+    """Takes the entries of a source and finds out what is to be done with each; blocking.
+
+    Args:
+        terms: What is asked for.
+        state: What is known.
+        work: Where tasks go.
+        doubts: What was under way when the last run ended.
+        images: How images are checked and shrunk.
+        root: Folder that `_file` must not leave; None for anywhere.
+    """
+
+    terms: Terms
+    state: State
+    work: Work
+    doubts: Mapping[str, UnderWay]
+    images: ImageOptions
+    root: Path | None
+    counts: Counter[Action] = field(factory=Counter, init=False)
+    """Records that need nothing, by why."""
+    read: int = field(default=0, init=False)
+    usable: int = field(default=0, init=False)
+    common: int = field(default=0, init=False)
+    nameless: int = field(default=0, init=False)
+    repeated: int = field(default=0, init=False)
+    images_unknown: int = field(default=0, init=False)
+    """Records whose stored image nobody knows, and that were left as they are."""
+    doubts_seen: set[str] = field(factory=set, init=False)
+    _seen: bytearray = field(init=False)
+    _left_out: frozenset[str] = field(init=False)
+    _fields: frozenset[str] | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # A bit a row: a set of the ids of millions would not be bounded.
+        self._seen = bytearray(self.state.highest // 8 + 1)
+        self._left_out = self.terms.left_out
+        fields = self.terms.options.fields
+        version = {self.terms.version_field or "_id"}
+        self._fields = None if fields is None else frozenset(fields) | version
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Make tasks of the next entries."""
+        fresh = [one for one in map(self._open, entries) if one is not None]
+        known = self.state.find([one.id for one in fresh])
+        for one in fresh:
+            self._treat(one, known.get(one.id))
+
+    def is_gone(self, n: int) -> bool:
+        """Tell whether the record of a row was not in the source."""
+        return not self._seen[n >> 3] & (1 << (n & 7))
+
+    # --- one record -----------------------------------------------------------------------------
+
+    def _open(self, entry: Entry) -> _Fresh | None:
+        """Return a record with its metadata's hash; one that cannot be is turned away."""
+        self.read += 1
+        record, id_ = entry.record, _id_of(entry.record)
+        if id_ is None:
+            self.nameless += 1
+            self._reject(entry, self.read, entry.fault or "has no readable `_id`")
+            return None
+        self.usable += 1
+        if entry.fault is not None:
+            self._reject(entry, self.read, entry.fault, id_)
+            return None
+        fields = metadata_of(record, self._left_out)
+        if self._fields is not None:
+            fields = {name: fields[name] for name in fields.keys() & self._fields}
+        try:
+            meta = metadata_hash(fields)
+        except RecordError as error:
+            self._reject(entry, self.read, str(error), id_)
+            return None
+        return _Fresh(entry, self.read, id_, record, fields, meta)
+
+    def _reject(self, entry: Entry, seq: int, reason: str, id_: str | None = None) -> None:
+        """Turn a record away; if it has an `_id`, what is stored under it is not gone."""
+        if id_ is not None:
+            known = self.state.find([id_]).get(id_)
+            self._see(id_, known)
+        record = _json_of(entry.record)
+        self.work.add(Task(Action.REJECT, None, seq, entry.where, record=record, reason=reason))
+
+    def _see(self, id_: str, known: Known | None) -> bool:
+        """Note that an `_id` is in the source; tell whether it was noted before."""
+        doubtful = id_ in self.doubts
+        again = id_ in self.doubts_seen
+        if doubtful:
+            self.doubts_seen.add(id_)
+        if known is not None:
+            place, bit = known.n >> 3, 1 << (known.n & 7)
+            again = again or bool(self._seen[place] & bit)
+            self._seen[place] |= bit
+        self.common += (known is not None or doubtful) and not again
+        return again
+
+    def _treat(self, one: _Fresh, known: Known | None) -> None:
+        if self._see(one.id, known):
+            self.repeated += 1
+            return
+        try:
+            image, stamp = self._image(one.record, known)
+        except ImageError as error:
+            self._reject(one.entry, one.seq, str(error))
+            return
+        action = self._action(one, known, image)
+        if action is Action.UNCHANGED and stamp is not None and known and stamp != known.stamp:
+            action = Action.ADOPT  # so that the file is not read again the next time
+        if action in _NOTHING:
+            self.counts[action] += 1
+            return
+        self._add(one, known, action, image, stamp)
+
+    def _action(self, one: _Fresh, known: Known | None, image: bytes | None) -> Action:
+        if one.id in self.doubts:
+            return Action.LOOK
+        mode, same = self.terms.mode, True
+        if known is not None and self.terms.remote:
+            same = self.state.shape_text(known.shape) == shape_key(one.fields)
+        action = decide(mode, one.meta, image, known, same_names=same)
+        if action is Action.ADOPT:
+            self.images_unknown += 1
+            if self.terms.remote and known is not None and known.phase is Phase.STORED:
+                return Action.UPDATE  # the mark lacks the image
+        return action
+
+    def _add(
+        self,
+        one: _Fresh,
+        known: Known | None,
+        action: Action,
+        image: bytes | None,
+        stamp: bytes | None,
+    ) -> None:
+        try:
+            record = self._wire(one)
+        except RecordError as error:
+            self._reject(one.entry, one.seq, str(error))
+            return
+        removed: tuple[str, ...] = ()
+        if action is Action.UPDATE and known is not None:
+            removed = tuple(sorted(self.state.names(known.shape) - one.fields.keys()))
+        if action is Action.REJECT:
+            reason = "is new and has no image: give `_url`, `_base64`, `_file` or `_image`"
+            self._reject(one.entry, one.seq, reason)
+            return
+        task = Task(
+            action, one.id, one.seq, one.entry.where, one.meta, image, tuple(sorted(one.fields)),
+            stamp, record, removed, known.was if known else "",
+        )  # fmt: skip
+        self.repeated += not self.work.add(task)
+
+    def _wire(self, one: _Fresh) -> bytes:
+        """Return the record as it will be sent; only an image in memory is encoded by now."""
+        record = {"_id": one.id, **one.fields}
+        for name in _IMAGES:
+            value = one.record.get(name)
+            if value is not None:
+                record[name] = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if "_image" in record:
+            record = prepare_record(record, self.images, self.root)
+        return encode_body(record)
+
+    # --- its image ------------------------------------------------------------------------------
+
+    def _image(
+        self, record: Mapping[str, Any], known: Known | None
+    ) -> tuple[bytes | None, bytes | None]:
+        """Return the hash of a record's image, and what tells its file without reading it.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        given = {name for name in _IMAGES if record.get(name) is not None}
+        if not given:
+            return None, None
+        if given == {"_file"}:
+            return self._file(record["_file"], known)
+        parts: list[tuple[str, bytes]] = []
+        if "_image" in given:
+            parts.append(("_image", _pixels(record["_image"])))
+        if "_base64" in given:
+            parts.append(("_base64", _bytes(record["_base64"])))
+        if "_file" in given:
+            alone = "_base64" not in given and "_image" not in given
+            parts.append(
+                ("_file", self._read(record["_file"]) if alone else _bytes(record["_file"]))
+            )
+        if "_url" in given:
+            parts += url_parts(record, self.terms.version_field)
+        return image_hash(parts), None
+
+    def _file(self, name: Any, known: Known | None) -> tuple[bytes, bytes | None]:
+        """Return the hash of a file's content and its stamp; an unchanged file is not read."""
+        stamp = self._stamp(name)
+        if stamp is not None and known and known.stamp == stamp and known.image is not None:
+            return known.image, stamp
+        return image_hash([("_file", self._read(name))]), stamp
+
+    def _stamp(self, name: Any) -> bytes | None:
+        """Return a file's stamp; None where reading it is the only way to know it."""
+        try:
+            path = os.fspath(name)
+            facts = os.stat(path if self.root is None else os.path.join(self.root, path))  # noqa: PTH116, PTH118 - a `Path` for each file costs more
+        except (OSError, TypeError, ValueError):
+            return None
+        if time.time_ns() - facts.st_mtime_ns < _SETTLED * 1e9:
+            return None  # it may be written once more within the same tick of its clock
+        return stamp_of(str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+    def _read(self, name: Any) -> bytes:
+        root = None if self.root is None else os.fspath(self.root)
+        try:
+            return read_file(name, root=root, max_bytes=self.images.max_file_bytes)
+        except ImageError as error:
+            raise ImageError(f"`_file` {str(name)!r:.300}: {error}") from None
+
+
+_IMAGES: Final = ("_base64", "_file", "_image", "_url")
+_NOTHING: Final = frozenset({Action.UNCHANGED, Action.KEPT, Action.NEAR_DUPLICATE})
+
+
+def _id_of(record: object) -> str | None:
+    """Return a record's `_id` if it is one that can be sent."""
+    id_ = record.get("_id") if isinstance(record, dict) else None
+    if not isinstance(id_, str) or not id_:
+        return None
+    try:
+        id_.encode()
+    except UnicodeEncodeError:
+        return None
+    return id_
+
+
+def _json_of(record: object) -> bytes | None:
+    try:
+        return encode_body({"record": record})
+    except (RecordError, TypeError):
+        return None
+
+
+def _bytes(value: object) -> bytes:
+    return str(value).encode("utf-8", "surrogateescape")
+
+
+def _pixels(image: Any) -> bytes:
+    """Return what an image in memory is known by: bytes, a PIL image, an array."""
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if not callable(getattr(image, "tobytes", None)):
+        raise ImageError(f"`_image` is {type(image).__name__}, no image")
+    facts = [str(getattr(image, name, "")) for name in ("mode", "size", "shape", "dtype")]
+    pixels: bytes = image.tobytes()
+    return " ".join(facts).encode() + pixels

@@ -1,0 +1,251 @@
+"""What a sync did, to the record."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve, field, frozen
+
+from ximilar_async.bulk._report import ExitCode, Report
+from ximilar_async.errors import BulkAborted, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from ximilar_async.bulk._outcomes import Outcome, Result
+    from ximilar_async.bulk._report import Stop
+
+    from .difference import Mode
+
+OF_SOURCE: Final = (
+    "unchanged",
+    "inserted",
+    "updated",
+    "replaced",
+    "already_present",
+    "near_duplicate",
+    "rejected",
+    "failed",
+    "not_attempted",
+)
+"""What a record of the source can end as; these sum to the records read."""
+
+OF_GONE: Final = (
+    "deleted",
+    "not_found",
+    "deletions_failed",
+    "deletions_not_attempted",
+    "deletions_withheld",
+)
+"""What a stored record that the source does not have can end as; these sum to `gone`."""
+
+_SAMPLES: Final = 5
+
+
+@frozen(kw_only=True)
+class SyncReport:
+    """What a sync did: one outcome for each record of the source, and for each that is gone.
+
+    Args:
+        mode: "insert", "upsert" or "mirror".
+        read: Records of the source, lines that hold no record included.
+        unchanged: Stored just so; nothing was sent.
+        inserted: New, and stored now.
+        updated: Stored with other metadata before.
+        replaced: Stored with another image before: deleted and inserted again.
+        already_present: An `_id` that came twice, or, with mode="insert", one that is stored.
+        near_duplicate: Not stored: an image like it is there already.
+        rejected: Cannot be accepted as they are.
+        failed: Tried in vain; the next sync tries again.
+        not_attempted: The sync ended first.
+        gone: Stored records that the source does not have, with mode="mirror".
+        deleted: How many of them were deleted.
+        not_found: How many were not there any more.
+        deletions_failed: How many could not be deleted.
+        deletions_not_attempted: How many are left because the sync ended first.
+        deletions_withheld: How many are left because the source may be incomplete.
+        withheld: Why.
+        restored: Records that an earlier run had deleted and not inserted, and that only its
+            state still had.
+        not_restored: How many of these could not be; the next sync tries again.
+        images_unknown: Records whose stored image nobody knows, and that were left as they are.
+        seeded: Records that were read from the collection first, page by page.
+        requests: Requests that were sent, look-ups and pages included.
+        retries: Requests that repeated an earlier one.
+        elapsed: Seconds from start to end.
+        stage: What is done now, or was last.
+        phases: What the bulk runs did, by what they were for.
+        stop: Why it ended before its end, if it did.
+        stop_reason: The same in words.
+    """
+
+    mode: Mode
+    read: int = 0
+    unchanged: int = 0
+    inserted: int = 0
+    updated: int = 0
+    replaced: int = 0
+    already_present: int = 0
+    near_duplicate: int = 0
+    rejected: int = 0
+    failed: int = 0
+    not_attempted: int = 0
+    gone: int = 0
+    deleted: int = 0
+    not_found: int = 0
+    deletions_failed: int = 0
+    deletions_not_attempted: int = 0
+    deletions_withheld: int = 0
+    withheld: str = ""
+    restored: int = 0
+    not_restored: int = 0
+    images_unknown: int = 0
+    seeded: int = 0
+    requests: int = 0
+    retries: int = 0
+    elapsed: float = 0.0
+    stage: str = ""
+    phases: Mapping[str, Report] = field(factory=dict, repr=False)
+    stop: Stop | None = None
+    stop_reason: str = ""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the outcomes of the source's records; at the end they sum to `read`."""
+        return {name: getattr(self, name) for name in OF_SOURCE}
+
+    @property
+    def gone_counts(self) -> dict[str, int]:
+        """Return the outcomes of what is gone; at the end they sum to `gone`."""
+        return {name: getattr(self, name) for name in OF_GONE}
+
+    @property
+    def changed(self) -> int:
+        """Return how many records of the collection are others than before."""
+        return self.inserted + self.updated + self.replaced + self.deleted + self.restored
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is left to do: nothing turned away, failed, left or withheld."""
+        troubles = self.rejected + self.failed + self.not_attempted + self.not_restored + self.gone
+        return self.stop is None and troubles == self.deleted + self.not_found and not self.withheld
+
+    @property
+    def exit_code(self) -> int:
+        """Return what the command line exits with, as for a `Report`."""
+        if self.stop is not None:
+            return Report(operation="sync", read=0, counts={}, stop=self.stop).exit_code
+        return ExitCode.DECIDED if self.ok else ExitCode.TROUBLE
+
+    def raise_for_failures(self) -> None:
+        """Raise if anything is left to do: a record turned away, failed, or not deleted.
+
+        Raises:
+            BulkAborted: it says how many; it carries this report.
+
+        Example:
+            report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            report.raise_for_failures()
+        """
+        if not self.ok:
+            raise BulkAborted(self.summary(), self)
+
+    def summary(self) -> str:
+        """Return the report in one line.
+
+        Example:
+            >>> SyncReport(mode="mirror", read=2, unchanged=2, gone=1, deleted=1).summary()
+            'mirror: 2 records read: 2 unchanged; 1 gone: 1 deleted'
+        """
+        parts = [f"{n} {name.replace('_', ' ')}" for name, n in self.counts.items() if n]
+        line = f"{self.mode}: {self.read} records read: {', '.join(parts) or 'nothing to do'}"
+        if self.gone:
+            names = {n: c for n, c in self.gone_counts.items() if c}
+            line += f"; {self.gone} gone: " + ", ".join(
+                f"{n} {name.removeprefix('deletions_').replace('_', ' ')}"
+                for name, n in names.items()
+            )
+        if self.restored:
+            line += f"; {self.restored} restored"
+        if self.not_restored:
+            line += f"; {self.not_restored} not restored"
+        if self.withheld:
+            line += f"; nothing deleted: {self.withheld}"
+        return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values.
+
+        Example:
+            >>> SyncReport(mode="upsert").to_dict()["read"]
+            0
+        """
+        plain = {
+            name: getattr(self, name)
+            for name in ("mode", "read", *OF_SOURCE, "gone", *OF_GONE, "withheld")
+        }
+        return plain | {
+            "restored": self.restored,
+            "not_restored": self.not_restored,
+            "images_unknown": self.images_unknown,
+            "seeded": self.seeded,
+            "ok": self.ok,
+            "exit_code": int(self.exit_code),
+            "requests": self.requests,
+            "retries": self.retries,
+            "elapsed": round(self.elapsed, 3),
+            "stage": self.stage,
+            "stop": None if self.stop is None else self.stop.value,
+            "stop_reason": self.stop_reason,
+            "phases": {name: report.to_dict() for name, report in self.phases.items()},
+        }
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write the report as JSON.
+
+        Args:
+            path: A file that ends in `.json`.
+
+        Raises:
+            ConfigError: another ending.
+
+        Example:
+            report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            report.write("report.json")
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".json":
+            raise ConfigError(f"a report is written as .json, not {path.name!r}")
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def merged(one: Report | None, other: Report) -> Report:
+    """Return two reports of runs for the same as one; percentiles are those of the later run.
+
+    Args:
+        one: The earlier one; None for none.
+        other: The later one.
+    """
+    if one is None:
+        return other
+    samples: dict[Outcome, tuple[Result, ...]] = dict(one.samples)
+    for outcome, results in other.samples.items():
+        samples[outcome] = (samples.get(outcome, ()) + results)[:_SAMPLES]
+    return evolve(
+        other,
+        read=one.read + other.read,
+        counts=Counter(one.counts) + Counter(other.counts),
+        inferred=one.inferred + other.inferred,
+        requests=one.requests + other.requests,
+        retries=one.retries + other.retries,
+        elapsed=one.elapsed + other.elapsed,
+        latency=other.latency or one.latency,
+        held=one.held + other.held,
+        outage_seconds=one.outage_seconds + other.outage_seconds,
+        anomalies=Counter(one.anomalies) + Counter(other.anomalies),
+        samples=samples,
+    )
