@@ -120,7 +120,7 @@ def test_ids_become_text_with_all_their_digits(value: Any, id_: str) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "sku is missing"),
+        ({}, "sku is blank"),
         ({"sku": ""}, "sku is blank"),
         ({"sku": " \t"}, "sku is blank"),
         ({"sku": None}, "sku is blank"),
@@ -145,24 +145,31 @@ def test_a_row_without_an_id_is_refused(row: dict[str, Any], words: str) -> None
 @pytest.mark.parametrize(
     ("empty", "expected"),
     [
-        ("keep", {"_id": "1", "a": "", "b": None, "n": None}),
-        ("null", {"_id": "1", "a": None, "b": None, "n": None}),
-        ("drop", {"_id": "1"}),
+        ("keep", {"_id": "1", "tags": [], "n": None, "a": "", "b": None}),
+        ("null", {"_id": "1", "tags": [], "n": None, "a": None, "b": None}),
+        ("drop", {"_id": "1", "b": None}),
     ],
 )
-def test_empty_cells_are_kept_nulled_or_dropped(empty: Any, expected: dict[str, Any]) -> None:
+def test_empty_cells_are_dropped_nulled_or_kept(empty: Any, expected: dict[str, Any]) -> None:
     """A blank that has a type is null; what else is blank is what `empty` says."""
-    mapping = RecordMapping(types={"n": "float"}, empty=empty)
-    assert mapping.apply({"_id": "1", "a": "", "b": None, "n": " "}) == expected
+    mapping = RecordMapping(tags="t", types={"n": "float"}, empty=empty)
+    assert mapping.apply({"_id": "1", "t": " ", "n": " ", "a": "", "b": None}) == expected
 
 
-def test_nan_is_empty_only_where_empty_cells_are_not_kept() -> None:
-    """A NaN is a fault of its row, or as good as nothing, by choice."""
+def test_null_stays_null_by_default() -> None:
+    """In an update it removes the field; a list that is null is empty."""
+    row = {"_id": "1", "a": None, "t": None, "n": None}
+    mapping = RecordMapping(tags="t", types={"n": "int"})
+    assert mapping.apply(row) == {"_id": "1", "a": None, "tags": [], "n": None}
+
+
+def test_nan_is_null_only_where_empty_cells_are_null() -> None:
+    """A NaN is a fault of its row, or null by choice."""
     row = {"_id": "1", "price": float("nan")}
-    with pytest.raises(ValueError, match="price is nan"):
-        RecordMapping().apply(row)
+    for empty in ("drop", "keep"):
+        with pytest.raises(ValueError, match="price is nan"):
+            RecordMapping(empty=empty).apply(row)
     assert RecordMapping(empty="null").apply(row) == {"_id": "1", "price": None}
-    assert RecordMapping(empty="drop").apply(row) == {"_id": "1"}
 
 
 def test_messages_name_the_field_and_its_column() -> None:

@@ -25,7 +25,7 @@ from ximilar_async.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
     from ximilar_async.sources import Chunk
@@ -64,7 +64,7 @@ async def test_rows_of_a_csv_file_become_records() -> None:
             "price": 19.9,
             "shop": "cz",
         },
-        {"_id": "18", "_file": "boots/2.jpg", "tags": [], "price": None, "shop": "cz"},
+        {"_id": "18", "_file": "boots/2.jpg", "shop": "cz"},
     ]
 
 
@@ -151,7 +151,7 @@ async def test_columns_are_looked_for_in_the_first_row_that_is_one() -> None:
 
 
 async def test_values_reach_the_mapping_as_their_library_gives_them() -> None:
-    """Decimals keep their digits for a text, bytes are an image, NaN is empty by choice."""
+    """Decimals keep their digits for a text, bytes are an image, NaN is null by choice."""
     table = pa.table(
         {
             "sku": pa.array([17], pa.int64()),
@@ -162,10 +162,16 @@ async def test_values_reach_the_mapping_as_their_library_gives_them() -> None:
         }
     )
     mapping = RecordMapping(
-        id="sku", image="photo", tags="labels", types={"cost": "text"}, empty="drop"
+        id="sku", image="photo", tags="labels", types={"cost": "text"}, empty="null"
     )
     assert await records(table, mapping) == [
-        {"_id": "17", "_image": b"\x89PNG", "tags": ["red", "warm"], "cost": "19.90"}
+        {
+            "_id": "17",
+            "_image": b"\x89PNG",
+            "tags": ["red", "warm"],
+            "cost": "19.90",
+            "score": None,
+        }
     ]
 
 
@@ -208,7 +214,7 @@ async def test_leaving_early_closes_the_rows(tmp_path: Path) -> None:
     """A run that stops does not leave its input open."""
     closed = asyncio.Event()
 
-    async def live() -> AsyncIterator[Mapping[str, Any]]:
+    async def live() -> AsyncIterator[dict[str, Any]]:
         try:
             while True:
                 yield {"_id": "1"}

@@ -63,11 +63,12 @@ class Mapped:
         ),
     ] = None
     empty: Annotated[
-        Literal["keep", "null", "drop"] | None,
+        Literal["drop", "null", "keep"] | None,
         Option(
             "--empty",
-            help="Fields whose cell is blank: keep them as they are (a blank number is null), "
-            "make them null, which removes them in an update, or drop them.",
+            help="What becomes of a blank cell: drop leaves the field out, which is what happens "
+            "unless something else is said; null makes it null, which removes the field in an "
+            "update; keep keeps an empty text.",
             rich_help_panel=COLUMNS,
         ),
     ] = None

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from ximilar_async.errors import SourceError
 
 from ._base import Entry
-from ._blocking import BlockingSource
 from ._fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
@@ -23,6 +22,15 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 40
 """Columns that a message lists."""
+
+
+@runtime_checkable
+class HasRows(Protocol):
+    """A source whose `chunks` make records of rows, and which can also give the rows."""
+
+    def rows(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the rows instead: decimals, bytes and NaN as they are, empty cells as well."""
+        ...
 
 
 class MappedSource:
@@ -92,9 +100,8 @@ class MappedSource:
                 yield [self._entry(entry) for entry in chunk]
 
     def _rows(self) -> AsyncGenerator[Chunk, None]:
-        """Return the rows with the values that their library gives: decimals, bytes, NaN."""
         source = self._source
-        return source.rows() if isinstance(source, BlockingSource) else source.chunks()
+        return source.rows() if isinstance(source, HasRows) else source.chunks()
 
     def _entry(self, entry: Entry) -> Entry:
         row = entry.record

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from ximilar_async.errors import ConfigError
 
-from ._conversions import conversion, guess, is_blank, to_list
+from ._conversions import conversion, guess, is_blank
 from ._mapped_image import FIELDS, KINDS, image_field
 from ._values import plain
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from ._conversions import Conversion
 
-Empty: TypeAlias = Literal["keep", "null", "drop"]
+Empty: TypeAlias = Literal["drop", "null", "keep"]
 """What becomes of a cell that holds nothing."""
 
-_EMPTIES: Final = ("keep", "null", "drop")
+_EMPTIES: Final = ("drop", "null", "keep")
 _EXACT: Final = 2**53
 """Whole numbers up to here are exact in a float."""
 
@@ -117,8 +117,9 @@ class RecordMapping:
         types: Types by fields: "text", "int", "float", "bool", "json", "list", "list(|)" with a
             separator of its own, or "base64".
         constants: Fields that are the same in each record.
-        empty: What becomes of a blank text or None in a field: "keep" it (a blank that has a type
-            is null), make it "null", or "drop" the field. With the latter two a NaN is empty too.
+        empty: What becomes of a blank text: "drop" leaves the field out, "null" makes it null (and
+            a NaN as well), which removes the field in an update, and "keep" keeps the text, where
+            the field has no other type. What is null already stays null.
 
     Raises:
         ConfigError: two columns are mapped on one field, or a setting is none of those above.
@@ -148,16 +149,19 @@ class RecordMapping:
     drop: tuple[str, ...] = field(default=(), converter=_dropped)
     types: Mapping[str, str] = field(factory=dict, converter=_types, validator=_by_field)
     constants: Mapping[str, Any] = field(factory=dict, converter=_fixed, validator=_by_field)
-    empty: Empty = "keep"
+    empty: Empty = "drop"
 
     def __attrs_post_init__(self) -> None:
+        _ = self._conversions  # a type that is none is refused here
         self._check_settings()
         self._refuse_doubles()
         self._check_types()
 
     @cached_property
     def _conversions(self) -> Mapping[str, Conversion]:
-        return {name: conversion(kind, self.tags_separator) for name, kind in self.types.items()}
+        tags = {} if self.tags is None else {"tags": "list"}
+        kinds = {**self.types, **tags}
+        return {name: conversion(kind, self.tags_separator) for name, kind in kinds.items()}
 
     @cached_property
     def _taken(self) -> frozenset[str]:
@@ -197,7 +201,7 @@ class RecordMapping:
             raise ConfigError(f"the field {min(both)!r} is both a column's and a constant")
 
     def _check_types(self) -> None:
-        for name in self._conversions:
+        for name in self.types:
             if name == "_id" or name in self.constants or name in self._special_fields():
                 raise ConfigError(f"the field {name!r} takes no type")
             if name not in (self.fields or ()) and not self.keeps_others:
@@ -255,7 +259,7 @@ class RecordMapping:
             found = image_field(row[self.image], self.image, self.image_kind)
             record.update([found] if found else [])
         if self.tags is not None and self.tags in row:
-            record["tags"] = to_list(row[self.tags], self.tags, self.tags_separator)
+            self._put(record, "tags", row[self.tags], self.tags)
         for name, column in (self.fields or {}).items():
             if column in row:
                 self._put(record, name, row[column], column)
@@ -269,10 +273,10 @@ class RecordMapping:
         """Add a field to a record, or leave it out where it is empty."""
         if name in FIELDS and is_blank(value):
             return  # no image in this column: there may be one in another
-        if self.empty != "keep" and (is_blank(value) or _is_nan(value)):
+        if self.empty == "drop" and value is not None and is_blank(value):
+            return
+        if self.empty == "null" and (is_blank(value) or _is_nan(value)):
             value = None
-            if self.empty == "drop":
-                return
         if name in self._conversions:
             path = name if name == column else f"{name} (column {column})"
             record[name] = self._conversions[name](value, path)
@@ -286,9 +290,7 @@ class RecordMapping:
 
 def _id(row: Mapping[str, Any], column: str) -> str:
     """Return the id in a column as text; whole numbers with all their digits."""
-    if column not in row:
-        raise ValueError(f"{column} is missing, and a record needs an id")
-    value: Any = row[column]
+    value: Any = row.get(column)
     if is_blank(value) or _is_nan(value):
         raise ValueError(f"{column} is blank, and a record needs an id")
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
