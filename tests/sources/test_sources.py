@@ -288,9 +288,9 @@ def test_inputs_are_told_apart(tmp_path: Path) -> None:
     assert isinstance(as_source(iter(())), IterableSource)
     source = SequenceSource([])
     assert as_source(source) is source
-    (tmp_path / "x.csv").touch()
-    with pytest.raises(SourceError, match="neither a folder of images nor a file of JSON lines"):
-        as_source(tmp_path / "x.csv")
+    (tmp_path / "x.doc").touch()
+    with pytest.raises(SourceError, match="neither a folder of images nor a file that ends in"):
+        as_source(tmp_path / "x.doc")
     wrong: Any
     for wrong in (3, None):
         with pytest.raises(ConfigError, match=type(wrong).__name__):

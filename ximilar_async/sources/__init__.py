@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ._arrow import ArrowFileSource, ArrowStreamSource, ParquetSource
 from ._base import Chunk, Entry, Source
+from ._csv import CsvSource
 from ._cursors import CursorSource
+from ._fingerprint import fingerprint_of
 from ._iterables import AsyncIterableSource, IterableSource, SequenceSource
+from ._json import JsonSource
 from ._jsonl import JsonlSource
 from ._mapped import MappedSource
 from ._mapping import RecordMapping
@@ -20,11 +23,13 @@ __all__ = [
     "ArrowStreamSource",
     "AsyncIterableSource",
     "Chunk",
+    "CsvSource",
     "CursorSource",
     "Entry",
     "FolderSource",
     "Ids",
     "IterableSource",
+    "JsonSource",
     "JsonlSource",
     "MappedSource",
     "ParquetSource",
@@ -33,6 +38,7 @@ __all__ = [
     "SequenceSource",
     "Source",
     "as_source",
+    "fingerprint_of",
     "load_mapping",
     "open_path",
     "open_source",

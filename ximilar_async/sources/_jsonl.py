@@ -30,6 +30,10 @@ MAX_LINE: Final = 128 * 2**20
 """Longest line that is kept, in bytes; a longer one costs that line."""
 
 
+NO_NUMBER: Final = "holds NaN or Infinity, which JSON does not have; leave the field out"
+"""What is said of records with constants that are none of JSON."""
+
+
 class JsonlSource(FileSource):
     """Records of a file of JSON lines; a bad line costs that line.
 
@@ -183,5 +187,5 @@ def _parse(line: bytes, where: str) -> Entry:
     except (ValueError, RecursionError) as error:
         fault = f"cannot be read: {error}"
     if _NOT_A_NUMBER.search(line):
-        fault = "holds NaN or Infinity, which JSON does not have; leave the field out"
+        fault = NO_NUMBER
     return Entry(where, fault=fault)
