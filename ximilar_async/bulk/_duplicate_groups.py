@@ -1,6 +1,7 @@
 """From pairs of records that are nearly the same to groups of them: pure, in little memory.
 
-A pair costs 16 bytes, a record that is in one some 150; what is in no pair costs nothing. A group
+A pair costs 16 bytes, a record that is in one some 130, and 100 more while groups are made; what is
+in no pair costs nothing. A million records in three million pairs took 320 MiB in all. A group
 becomes an object when somebody looks at it.
 """
 
@@ -91,8 +92,8 @@ class Pairs:
         order = sorted(sizes, key=lambda root: (-sizes[root], least[root]))
         ranks = {root: rank for rank, root in enumerate(order)}
         places = array("I", (ranks[roots[one]] for one in self._one))
-        sorted_pairs = array("Q", sorted(range(len(places)), key=places.__getitem__))
-        return Groups(self, ids, _starts(places, len(order)), sorted_pairs)
+        starts = _starts(places, len(order))
+        return Groups(self, ids, starts, _by_group(places, starts))
 
     def edges(self, places: Sequence[int]) -> Iterator[tuple[int, int, float]]:
         """Yield the numbers of the records and the distance of each of these pairs."""
@@ -121,6 +122,15 @@ def _starts(places: array[int], count: int) -> array[int]:
     for place in range(count):
         counts[place + 1] += counts[place]
     return counts
+
+
+def _by_group(places: array[int], starts: array[int]) -> array[int]:
+    """Return the numbers of the pairs sorted by group; by counting, for it takes no objects."""
+    order, next_ = array("Q", bytes(8 * len(places))), array("Q", starts)
+    for number, place in enumerate(places):
+        order[next_[place]] = number
+        next_[place] += 1
+    return order
 
 
 class Groups(Sequence[Group]):
