@@ -158,7 +158,10 @@ class Exchanges:
             ValueError: a header or the address cannot be sent.
         """
         head = self._heads.get((id(request.headers), request.url)) or self._new_head(request)
-        connection = await self._connect(head)
+        try:
+            connection = await self._connector.connect(head.template, [], self._connecting)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from None
         try:
             answer = await self._exchange(connection, head, request.body)
         except BaseException:
@@ -170,12 +173,6 @@ class Exchanges:
     def close(self) -> None:
         """Let requests under way fail as disconnected; aiohttp would forget whoever waits."""
         self._deadlines.fail_all(aiohttp.ServerDisconnectedError)
-
-    async def _connect(self, head: _Head) -> Connection:
-        try:
-            return await self._connector.connect(head.template, [], self._connecting)
-        except TimeoutError:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from None
 
     async def _exchange(
         self, connection: Connection, head: _Head, body: bytes

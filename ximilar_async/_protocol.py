@@ -133,19 +133,21 @@ def with_query(head: Request, query: Mapping[str, object]) -> Request:
 
 
 def with_body(
-    head: Request, endpoint: Endpoint[Any], fields: Mapping[str, object] | None = None
+    head: Request, endpoint: Endpoint[Any], fields: Mapping[str, object] | Encoded | None = None
 ) -> Request:
     """Return a request with the fields as its body, those that are None left out.
 
     Args:
         head: The request without a body.
         endpoint: The method.
-        fields: Fields of the JSON body.
+        fields: Fields of the JSON body; or all of it, checked and encoded before.
 
     Raises:
         RecordError: a record could never be accepted, or a value has no JSON form.
         ConfigError: `fields_to_return` is not a list of names, or `filter` no dict.
     """
+    if isinstance(fields, Encoded):
+        return Request(head.verb, head.url, head.headers, fields.wire())
     body = {name: value for name, value in (fields or {}).items() if value is not None}
     _check_fields(endpoint, body)
     if head.verb == "GET":

@@ -7,6 +7,7 @@ import inspect
 import re
 import time
 from math import inf
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import backoff
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ._concurrency import GateStatistics
     from ._config import Config, Retry, Target, TokenProvider
+    from ._encoding import Encoded
     from ._endpoints import Endpoint
     from ._protocol import Request, Response
     from ._transport import Transport
@@ -35,6 +37,7 @@ A = TypeVar("A", bound=Answer | Account)
 
 _UNAUTHORIZED = 401
 _MOST_HEADS = 1000
+_SCHEME = len("Token ")
 _SURELY_SECRET = 16
 """Characters from which a token is hidden wherever it is quoted."""
 _MAYBE_SECRET = 8
@@ -84,6 +87,7 @@ class Session:
     """Requests without a body, for the present token."""
     _refreshing: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
+    _thread: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
 
     async def call(
@@ -91,7 +95,7 @@ class Session:
         endpoint: Endpoint[A],
         target: Target | None = None,
         *,
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | Encoded | None = None,
         query: Mapping[str, Any] | None = None,
         retry: Retry | None = None,
         trace: Trace | None = None,
@@ -101,7 +105,7 @@ class Session:
         Args:
             endpoint: The method.
             target: Service and collection; None for the account.
-            fields: Fields of the JSON body; those that are None are not sent.
+            fields: Fields of the JSON body; those that are None are not sent. Or the whole body.
             query: Parameters of the address, likewise.
             retry: Settings for this call instead of the client's.
             trace: Filled with what the call took.
@@ -116,8 +120,11 @@ class Session:
         call = _Call(
             endpoint, target, request, trace or Trace(), retry or self.config.retry, self._asked
         )
+        gate = self._gate or self._open_gate()
         try:
-            return await self._attempt(call)
+            if not gate.enter_now():
+                await gate.enter()
+            return await self._exchange(call, gate)
         except XimilarError as error:
             return await self._repeat(call, error)
 
@@ -145,12 +152,6 @@ class Session:
                 self._heads.clear()
             head = self._heads[key] = build_head(self.config.base_url, token, endpoint, target)
         return head
-
-    async def _attempt(self, call: _Call[A]) -> A:
-        gate = self._gate or self._open_gate()
-        if not gate.enter_now():
-            await gate.enter()
-        return await self._exchange(call, gate)
 
     async def _exchange(self, call: _Call[A], gate: Gate) -> A:
         """Send the request that the gate let through, and tell the gate how it went."""
@@ -240,14 +241,20 @@ class Session:
         return self._gate
 
     def _enter_loop(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        # A thread runs one loop at a time, so ours is the running one if it runs in this thread;
+        # `get_running_loop` asks the system for the process's number each time.
+        if loop is None or not loop.is_running() or get_ident() != self._thread:
+            self._check_loop(asyncio.get_running_loop())
+        self._check_open()
+
+    def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is None:
-            self._loop = loop
+            self._loop, self._thread = loop, get_ident()
         if self._loop is not loop:
             raise ConfigError(
                 "this client belongs to another event loop; open one Ximilar client per loop"
             )
-        self._check_open()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -299,14 +306,19 @@ async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
 
 def _read(call: _Call[A], response: Response) -> A:
     """Read the response; neither an answer nor an error holds the token that it quotes."""
-    token = Secret(call.request.headers["authorization"].removeprefix("Token "))
-    if len(token) >= _SURELY_SECRET and token.encode() in response.body:
-        response = _redacted(token, response)
+    sent = call.request.headers["authorization"]
+    wire = sent.encode()[_SCHEME:]
+    if len(wire) >= _SURELY_SECRET and wire in response.body:
+        response = _redacted(_token_in(sent), response)
     try:
         return parse_response(call.endpoint, response, call.target)
     except XimilarError:
-        redacted = _redacted(token, response)
+        redacted = _redacted(_token_in(sent), response)
     return parse_response(call.endpoint, redacted, call.target)
+
+
+def _token_in(sent: str) -> Secret:
+    return Secret(sent[_SCHEME:])
 
 
 def _redacted(token: Secret, response: Response) -> Response:

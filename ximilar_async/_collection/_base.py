@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ximilar_async._concurrency import GateStatistics
     from ximilar_async._config import Target
+    from ximilar_async._encoding import Encoded
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
     from ximilar_async._retry import Trace
@@ -132,7 +133,7 @@ class CollectionBase:
     async def call(
         self,
         endpoint: Endpoint[A],
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | Encoded | None = None,
         query: Mapping[str, Any] | None = None,
         *,
         trace: Trace | None = None,
@@ -141,7 +142,7 @@ class CollectionBase:
 
         Args:
             endpoint: The method.
-            fields: Fields of the JSON body; those that are None are not sent.
+            fields: Fields of the JSON body; those that are None are not sent. Or the whole body.
             query: Parameters of the address, likewise.
             trace: Filled with what the call took.
 

@@ -70,9 +70,19 @@ class Admission:
         """
         return all(guard.enter(item) for guard in self.guards[first:])
 
-    def enter_all(self, items: Sequence[Item]) -> bool:
-        """Let all records enter at once, if there is nothing to see about any; else let none."""
-        return self.seen is None and len(self.guards) == 1 and self.guards[0].enter_all(items)
+    def enter_all(self, seqs: Sequence[int], ids: Sequence[str]) -> bool:
+        """Let all records enter at once, if there is nothing to see about any; else let none.
+
+        Args:
+            seqs: Their numbers.
+            ids: Their ids.
+        """
+        return self.only_ids and self.guards[0].enter_all(seqs, ids)
+
+    @property
+    def only_ids(self) -> bool:
+        """Tell whether all that keeps records apart are the ids that are under way."""
+        return self.seen is None and len(self.guards) == 1
 
     def decided(self, items: Sequence[Item], outcome: Outcome) -> list[Item]:
         """Return the records that may leave now because others are decided.
@@ -86,10 +96,7 @@ class Admission:
             self._remember(self.seen, items)
         ready = []
         for position, guard in enumerate(self.guards, 1):
-            for item in items:
-                following = guard.leave(item)
-                if following is None:
-                    continue
+            for item, following in guard.leave_all(items):
                 following.repeats = following.repeats or (there and following.id == item.id)
                 if self.enter(following, position):
                     ready.append(following)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ximilar_async._collection import Collection
+    from ximilar_async._encoding import Encoded
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Answer
     from ximilar_async._retry import Trace
@@ -33,9 +34,10 @@ class Calls:
         self,
         collection: Collection,
         endpoint: Endpoint[Any],
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | Encoded | None = None,
         *,
         trace: Trace,
+        task: asyncio.Task[Any] | None = None,
     ) -> Answer:
         """Call a method and return its answer.
 
@@ -44,12 +46,13 @@ class Calls:
             endpoint: The method.
             fields: Fields of its body.
             trace: Filled with what the call took.
+            task: The one that makes the call, where that is known: asking costs 3 µs.
 
         Raises:
             WithdrawnError: it was called back.
             XimilarError: it failed.
         """
-        task = asyncio.current_task()
+        task = task or asyncio.current_task()
         assert task is not None  # workers are tasks
         self._traces[task] = trace
         try:

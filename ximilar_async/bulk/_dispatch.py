@@ -161,18 +161,22 @@ class Dispatcher:
 
     async def work(self) -> None:
         """Treat what the queue holds until it holds None."""
-        timing = self.health.timing
+        timing, task = self.health.timing, asyncio.current_task()
+        assert task is not None  # workers are tasks
         while True:
-            timing.idle(1)
-            try:
-                work = await self.queue.get()
-            finally:
-                timing.idle(-1)
+            if self.queue.empty():
+                timing.idle(1)
+                try:
+                    work = await self.queue.get()
+                finally:
+                    timing.idle(-1)
+            else:
+                work = self.queue.get_nowait()
             if work is None:
                 return
             self._busy += 1
             try:
-                await self._treat(work)
+                await self._treat(work, task)
             except Exception as error:  # noqa: BLE001 - a transport of the user's may raise anything
                 self.on_defect(error)
             finally:
@@ -180,19 +184,30 @@ class Dispatcher:
             self.intake.room.set()
             if self.ending.halted or self.schedule or self.doubts or not self.ledger.open:
                 self.wake.set()
-            await self.listeners.wait_for_room()
+            if self.listeners.buffers:
+                await self.listeners.wait_for_room()
 
-    async def _treat(self, work: Work) -> None:
+    async def _treat(self, work: Work, task: asyncio.Task[None]) -> None:
         if isinstance(work, LookUp):
             may_send = await self._may_send()
             await self.doubts.look_up(work, last=not may_send)
         elif self.options.dry_run:
             self._release(work.items, "dry run")
-        elif await self._may_send() and await self.books.before(work.items):
-            await self.sender.attempt(work)
+        elif await self._may_leave(work) if self._is_guarded else not self.ending.halted:
+            await self.sender.attempt(work, task)
         else:
             self._release(work.items, self.ending.reason)
-        await self.books.after()
+        if self.books.resumable:
+            await self.books.after()
+
+    @property
+    def _is_guarded(self) -> bool:
+        """Tell whether a batch has to wait for anything before it leaves."""
+        return self.books.resumable or self.health.breaker.is_open
+
+    async def _may_leave(self, batch: Batch) -> bool:
+        """Wait while the service is unreachable, and write down that a batch leaves."""
+        return await self._may_send() and await self.books.before(batch.items)
 
     async def _may_send(self) -> bool:
         """Wait while the service is unreachable; False when the run was stopped."""

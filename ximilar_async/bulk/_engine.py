@@ -141,7 +141,7 @@ class Engine:
             self._books,
             self._queue,
             health,
-            self.listeners.wait_for_room,
+            self.listeners,
         )
         self._dispatcher = Dispatcher(
             options,

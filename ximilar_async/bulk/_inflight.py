@@ -56,25 +56,41 @@ class InFlight:
         queue.append(item)
         return False
 
-    def enter_all(self, items: Sequence[Item]) -> bool:
-        """Let all records enter if none of them shares its key with any other; else let none."""
-        keys = [self.key(item) for item in items]
+    def enter_all(self, seqs: Sequence[int], keys: Sequence[str]) -> bool:
+        """Let records enter if none of them shares its key with any other; else let none.
+
+        Args:
+            seqs: Their numbers.
+            keys: Their keys.
+        """
         alone = dict.fromkeys(keys)
         if len(alone) < len(keys) or not self._waiting.keys().isdisjoint(alone):
             return False
         self._waiting.update(alone)
-        self._held.update(zip([item.seq for item in items], keys, strict=True))
+        self._held.update(zip(seqs, keys, strict=True))
         return True
 
     def leave(self, item: Item) -> Item | None:
         """Note that a record is decided, and return the one whose turn it is now, if any."""
-        key = self._held.pop(item.seq, None)
-        if key is None:
-            return None
-        queue = self._waiting.pop(key, None)
-        if not queue:
-            return None
-        self._waiting[key] = queue
-        following = queue.popleft()
-        self._held[following.seq] = key
-        return following
+        pairs = self.leave_all((item,))
+        return pairs[0][1] if pairs else None
+
+    def leave_all(self, items: Sequence[Item]) -> list[tuple[Item, Item]]:
+        """Note that records are decided; return those that waited behind them, if any.
+
+        Returns:
+            Pairs of a decided record and the one whose turn it is now.
+        """
+        held, waiting = self._held, self._waiting
+        pairs = []
+        for item in items:
+            key = held.pop(item.seq, None)
+            if key is None:
+                continue
+            queue = waiting.pop(key, None)
+            if queue:
+                waiting[key] = queue
+                following = queue.popleft()
+                held[following.seq] = key
+                pairs.append((item, following))
+        return pairs

@@ -16,9 +16,10 @@ from ._batching import Batcher
 from ._item import Batch
 from ._outcomes import Outcome
 from ._reconcile import Verdict
+from ._usual import encode_usual
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from ximilar_async._encoding import Wire
     from ximilar_async.sources import Chunk, Source
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ._health import Health
     from ._item import Item, Work
     from ._ledger import Ledger
+    from ._listeners import Listeners
     from ._options import Options
     from ._prepare import Preparer
 
@@ -49,7 +51,7 @@ class Intake:
         books: What earlier runs decided, and where outcomes are written down.
         queue: Where batches go.
         health: What is told of what the reader waits for.
-        wait_for_room: Returns when results may come that only reading has: rejections.
+        listeners: Whose full buffer holds the reading back: rejections are results too.
     """
 
     source: Source
@@ -59,7 +61,7 @@ class Intake:
     books: Books
     queue: asyncio.Queue[Work | None]
     health: Health
-    wait_for_room: Callable[[], Awaitable[None]]
+    listeners: Listeners
     source_failed: bool = field(default=False, init=False)
     """Whether it was the source that raised, and not what is done with its records."""
     admission: Admission = field(init=False)
@@ -86,6 +88,11 @@ class Intake:
         self._batcher = Batcher(self._size, options.max_batch_bytes)
         self.in_order = order_of(options, operation) == "strict"
         self.admission = admission(options, operation, self.books.on_stop)
+
+    @property
+    def _takes_batches(self) -> bool:
+        """Tell whether the usual records of this run are sent as they are, ten at a time."""
+        return self.preparer.plain and self.admission.only_ids
 
     @property
     def writes(self) -> bool:
@@ -189,13 +196,38 @@ class Intake:
         # Single queries are read in tens too: a turn of the reader for each would cost more.
         size = self.options.batch_size
         for start in range(0, len(chunk), size):
-            part = self._admit(chunk[start : start + size])
+            entries = chunk[start : start + size]
+            if (batch := self._usual_batch(entries)) is not None:
+                await self._dispatch((batch,))
+                await self._after_part()
+                continue
+            part = self._admit(entries)
             if not self._ahead and not self.preparer.has_work(part):
                 await self._pack((part, self.preparer.prepare_now(part)))
                 continue
             self._ahead.append(asyncio.create_task(self._prepare(part)))
             if len(self._ahead) > _PREPARED_AHEAD:
                 await self._pack(await self._next_prepared())
+
+    def _usual_batch(self, entries: Chunk) -> Batch | None:
+        """Return entries as a batch, where they make one just as they were read.
+
+        It is the usual case, and costs a third of filling a batch record by record.
+        """
+        full = len(entries) == self._size and not len(self._batcher)
+        if not (full and self._takes_batches) or self._ahead or self.books.resumes:
+            return None
+        records = [entry[1] for entry in entries if entry[2] is None]
+        if len(records) < self._size:
+            return None
+        wires = encode_usual(records, need_url=self.preparer.operation.endpoint.needs_image)
+        if wires is None or sum(map(len, wires)) + len(wires) > self.options.max_batch_bytes:
+            return None
+        ids = [record["_id"] for record in records]
+        first = self.ledger.read + 1
+        if not self.admission.enter_all(range(first, first + len(ids)), ids):
+            return None
+        return Batch(tuple(self.ledger.admit_batch(entries, ids, wires)))
 
     def _admit(self, entries: Chunk) -> list[Item]:
         """Open the records that no earlier run decided."""
@@ -223,13 +255,14 @@ class Intake:
             else:
                 self.ledger.prepared(item, wire)
                 ready.append(item)
-        if self._is_a_batch(ready):
-            await self._dispatch((Batch(tuple(ready)),))
-        else:
-            for item in ready:
-                if self.admission.enter(item):
-                    await self.add(item)
-        if self.is_hurried():
+        for item in ready:
+            if self.admission.enter(item):
+                await self.add(item)
+        await self._after_part()
+
+    async def _after_part(self) -> None:
+        """Hold the reading back while there is no room for more."""
+        if self._hurry and self.is_hurried():
             await self.flush()
         while self.ledger.pending_bytes > self.options.max_pending_bytes:
             self._paused = True
@@ -237,20 +270,10 @@ class Intake:
             self.room.clear()
             await self.room.wait()
         self._paused = False
-        await self.books.after()
-        await self.wait_for_room()
-
-    def _is_a_batch(self, items: Sequence[Item]) -> bool:
-        """Tell whether records make a batch just as they were read, and let them enter as one.
-
-        It is the usual case, and half as expensive as filling a batch record by record.
-        """
-        return (
-            len(items) == self._size
-            and not len(self._batcher)
-            and sum([len(item.wire) + 1 for item in items]) <= self.options.max_batch_bytes
-            and self.admission.enter_all(items)
-        )
+        if self.books.resumable:
+            await self.books.after()
+        if self.listeners.buffers:
+            await self.listeners.wait_for_room()
 
     def decided(self, items: Sequence[Item], outcome: Outcome) -> list[Item]:
         """Return the records that may leave now because others are decided.

@@ -96,6 +96,23 @@ class Ledger:
         self.read += len(items)
         return items
 
+    def admit_batch(
+        self, entries: Sequence[Entry], ids: Sequence[str], wires: Sequence[bytes]
+    ) -> list[Item]:
+        """Open records that were read and are ready to be sent.
+
+        Args:
+            entries: What was read.
+            ids: Their ids.
+            wires: Their JSON.
+        """
+        seqs = range(self.read + 1, self.read + 1 + len(entries))
+        items = list(map(Item, seqs, entries, ids, wires))
+        self._open.update(zip(seqs, items, strict=True))
+        self.read += len(items)
+        self.pending_bytes += sum(map(len, wires)) + len(wires)
+        return items
+
     def prepared(self, item: Item, wire: Wire) -> None:
         """Note a record's JSON form, and what it weighs."""
         item.wire = wire
@@ -109,10 +126,12 @@ class Ledger:
         Raises:
             AccountingError: one was closed before.
         """
+        pop, settled = self._open.pop, len(items)
         for item in items:
-            if self._open.pop(item.seq, None) is None:
+            if pop(item.seq, None) is None:
                 raise AccountingError(f"record {item.seq} was settled twice")
-            self.pending_bytes -= len(item.wire) + 1
+            settled += len(item.wire)
+        self.pending_bytes -= settled
         self.counts[outcome] += len(items)
         self.books.decided_all(items, outcome)
         self.on_settled(items, outcome)

@@ -44,6 +44,11 @@ class Listeners:
         """Tell whether anybody is told of single results."""
         return self.on_result is not None or self._buffer is not None
 
+    @property
+    def buffers(self) -> bool:
+        """Tell whether results may have to wait until somebody fetches them."""
+        return self._buffer is not None
+
     def open_buffer(self, limit: int) -> ResultBuffer:
         """Return the buffer that every further result goes into."""
         self._buffer = ResultBuffer(limit)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from ximilar_async import _endpoints as endpoints
-from ximilar_async._encoding import Encoded
+from ximilar_async._encoding import Encoded, encode_body, joined
 from ximilar_async.errors import ConfigError
 
 from . import _verify
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ._item import Item
     from ._reconcile import Reconciled
     from ._verify import Attribute
+
+
+_COPIED: Final = 2**16
+"""Bytes of records below which copying them twice is cheaper than keeping them in pieces."""
 
 
 @frozen
@@ -45,12 +49,24 @@ class Operation:
     """Whether the service compares records with those before them, so that their order counts."""
     attribute: Attribute = _verify.inserted
     """The verdict on a doubtful record after a look into the collection."""
+    _frame: tuple[bytes, bytes] = field(init=False, repr=False, eq=False)
+    """A request's body as JSON, up to its records and from there on."""
 
-    def body(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Return the fields of the request for a batch."""
-        if self.one_query:
-            return {"query_record": Encoded.of(items[0].wire), **self.fields}
-        return {"records": Encoded.list_of(item.wire for item in items), **self.fields}
+    @_frame.default
+    def _make_frame(self) -> tuple[bytes, bytes]:
+        sent = {name: value for name, value in self.fields.items() if value is not None}
+        rest = encode_body(sent)[1:-1]
+        end = b"," + rest + b"}" if rest else b"}"
+        return (b'{"query_record":', end) if self.one_query else (b'{"records":[', b"]" + end)
+
+    def body(self, items: Sequence[Item]) -> Encoded:
+        """Return the body of the request for a batch."""
+        start, end = self._frame
+        wires = [item.wire for item in items]
+        if Encoded not in map(type, wires) and sum(map(len, wires)) < _COPIED:
+            return Encoded((start, b",".join(map(joined, wires)), end))
+        pieces = [piece for wire in wires for piece in (*Encoded.of(wire).pieces, b",")]
+        return Encoded((start, *pieces[:-1], end))
 
     def reconcile(
         self, ids: Sequence[str], raw: object, *, doubtful: Container[str | None]

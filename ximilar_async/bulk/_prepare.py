@@ -68,14 +68,14 @@ class Preparer:
     """The fields that are added to a record, by its number, so that it can be known again."""
     unseen: set[str] = field(init=False)
     """Those of `fields` that no record had so far."""
-    _plain: bool = field(init=False)
+    plain: bool = field(init=False)
     """Whether records are sent with all their fields and no other."""
 
     def __attrs_post_init__(self) -> None:
         self.unseen = set(self.fields or ())
         operation = self.operation
         changed = operation.only_id or operation.one_query or self.mark is not no_mark
-        self._plain = not changed and self.fields is None
+        self.plain = not changed and self.fields is None
 
     def has_work(self, items: Sequence[Item]) -> bool:
         """Tell whether some record has an image to read or encode, which wants a thread."""
@@ -123,7 +123,7 @@ class Preparer:
         Saves 2 µs a record.
         """
         return (
-            self._plain
+            self.plain
             and type(record) is dict
             and type(record.get("_id")) is str
             and bool(record["_id"])

