@@ -169,6 +169,27 @@ async def test_large_values_come_in_small_chunks(tmp_path: Path) -> None:
         assert chunks[-1][-1].record["_image"] == image
 
 
+@pytest.mark.parametrize("repeated", [True, False])
+async def test_images_in_parquet_never_lie_in_memory_together(
+    tmp_path: Path, *, repeated: bool
+) -> None:
+    """Not even one image that stands in every row, which the file holds once."""
+    images = [b"\xff\xd8" + bytes([n % 251]) * 250_000 for n in range(1 if repeated else 200)]
+    count, path = 200, tmp_path / "photos.parquet"
+    photos = pa.DictionaryArray.from_arrays(
+        pa.array([n % len(images) for n in range(count)]), pa.array(images)
+    )
+    table = pa.table({"_id": [str(n) for n in range(count)], "_image": photos.cast(pa.binary())})
+    pq.write_table(table, path, compression="zstd", write_batch_size=8)
+    del images, photos, table
+    before, most, found = pa.total_allocated_bytes(), 0, 0
+    async for chunk in ParquetSource(path).chunks():
+        most = max(most, pa.total_allocated_bytes() - before)
+        found += len(chunk)
+    assert found == count
+    assert most < 4 * BYTES
+
+
 @pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
 async def test_arrow_files_and_streams_are_told_apart_by_their_bytes(
     tmp_path: Path, compression: str | None

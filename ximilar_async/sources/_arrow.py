@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from ximilar_async.errors import SourceError
 
-from ._blocking import BYTES, BlockingSource, chosen
-from ._columns import Rows, arrow
+from ._blocking import BYTES, ROWS, BlockingSource, chosen
+from ._columns import Rows, arrow, is_binary
 from ._files import NOWHERE, ByteReader, Place, open_binary
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._base import Chunk
 
-_MOST_ROWS: Final = 8192
+_MOST_ROWS: Final = 2 * ROWS
 """Rows that a batch of a Parquet file has at most."""
 
 _BUFFER: Final = 2**20
@@ -97,7 +97,9 @@ class ParquetSource(_FileSource):
     """Rows of a Parquet file, read by row groups and within them by pages, in bounded memory.
 
     A file that was broken off has no footer and gives nothing; a damaged page costs what is behind
-    it. Only the columns asked for are read from the disk.
+    it. Only the columns asked for are read from the disk. No more than a page of each column is
+    unpacked at a time; for large images writers should make small ones (pyarrow: a
+    `write_batch_size` of 10 or so, for it looks at a page's size only that often).
 
     Args:
         place: A path, or an address that fsspec knows; `.gz`, `.zst` and their like are unpacked.
@@ -128,22 +130,35 @@ def _parquet(opened: BinaryIO) -> Any:
 
 
 def _batches(file: Any, names: list[str]) -> Iterator[Any]:
-    for group in range(file.num_row_groups):
-        count = _rows_at_once(file.metadata.row_group(group), set(names))
+    binary = {field.name for field in file.schema_arrow if is_binary(field.type)}
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        columns = [group.column(index) for index in range(group.num_columns)]
+        taken = [column for column in columns if _name(column) in names]
+        size = sum(_bytes_a_row(column, group.num_rows, binary) for column in taken)
+        count = max(1, min(_MOST_ROWS, int(BYTES / max(1, size))))
         # Arrow's own threads gain nothing here, and take memory and a core from the event loop.
-        yield from file.iter_batches(count, row_groups=[group], columns=names, use_threads=False)
+        yield from file.iter_batches(count, row_groups=[number], columns=names, use_threads=False)
 
 
-def _rows_at_once(group: Any, names: set[str]) -> int:
-    """Return how many rows of a row group take about as many bytes as may be handed on at once."""
-    columns = [group.column(index) for index in range(group.num_columns)]
-    size = sum(
-        column.total_uncompressed_size
-        for column in columns
-        if column.path_in_schema.split(".")[0] in names
-    )
-    fitting: int = BYTES * group.num_rows // max(1, size)
-    return max(1, min(_MOST_ROWS, fitting))
+def _name(column: Any) -> str:
+    name: str = column.path_in_schema.partition(".")[0]
+    return name
+
+
+def _bytes_a_row(column: Any, rows: int, binary: set[str]) -> float:
+    """Return how many bytes a row takes of a column of a row group, in memory.
+
+    One image that stands in many rows is in the file once, in the column's dictionary: then each of
+    them may be as large as that.
+    """
+    size: int = column.total_uncompressed_size
+    mean: float = size / max(1, rows)
+    if not column.has_dictionary_page or _name(column) not in binary:
+        return mean
+    stored: int = column.data_page_offset - column.dictionary_page_offset
+    ratio: float = size / max(1, column.total_compressed_size)
+    return max(mean, stored * ratio)
 
 
 class ArrowFileSource(_FileSource):
@@ -248,7 +263,7 @@ class ArrowStreamSource(BlockingSource):
     So of pandas (2.2 or newer), Polars, DuckDB, pyarrow and ADBC. The object must not change while
     it is read. What DuckDB computes, it computes in the source's thread: leave its connection alone
     until then, or hand over a relation of `connection.cursor()`. Columns that pandas makes of an
-    index without a name are left out.
+    index without a name are left out, and its NaN is null, as pandas means it.
 
     Args:
         table: The object.

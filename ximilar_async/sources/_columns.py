@@ -141,7 +141,7 @@ class _Column:
         self._wanted = _python_type(pa, field.type)
         self._maps = _has(field.type, pa.types.is_map)
         self._floats = pa.types.is_floating(field.type)
-        is_image = field.name == "_image" and _is_binary(pa, self._wanted)
+        is_image = field.name == "_image" and is_binary(self._wanted)
         self._same = raw or is_image or _is_plain(pa, self._wanted)
 
     def prepared(self, array: Any) -> Any:
@@ -229,9 +229,11 @@ def _is_view(pa: Any, kind: Any) -> bool:
     return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
-def _is_binary(pa: Any, kind: Any) -> bool:
-    is_fixed = pa.types.is_fixed_size_binary(kind)
-    return bool(is_fixed or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+def is_binary(kind: Any) -> bool:
+    """Tell whether a type of Arrow is of bytes."""
+    types = arrow().types
+    is_fixed = types.is_fixed_size_binary(kind)
+    return bool(is_fixed or types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def _children(kind: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from ._arrow import ArrowStreamSource
 from ._base import Source
 from ._cursors import Cursor, CursorSource
 from ._iterables import AsyncIterableSource, IterableSource, SequenceSource
-from ._paths import open_path
+from ._open import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def as_source(records: Records | Ids) -> Source:
         1
     """
     if isinstance(records, (str, os.PathLike)):
-        return open_path(records)
+        return open_source(records)
     if isinstance(records, Source):
         return records
     if advice := _advice(records):
@@ -139,7 +139,8 @@ def _about_tables(records: Any) -> tuple[tuple[bool, str], ...]:
 def _about_databases(records: Any) -> tuple[tuple[bool, str], ...]:
     """Return hints about databases, each with whether it applies."""
     has = partial(hasattr, records)
-    is_connection = has("cursor") and has("commit") and not has("fetchmany")
+    may_execute = has("cursor") or has("execute")
+    is_connection = may_execute and has("commit") and not has("fetchmany")
     is_async = iscoroutinefunction(getattr(records, "fetchmany", None))
     is_result = has("fetchmany") and has("mappings") and not has("description")
     return ((is_connection, _CONNECTION), (is_async, _ASYNC), (is_result, _RESULT))
