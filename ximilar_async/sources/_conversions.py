@@ -88,6 +88,22 @@ def is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def as_python(value: Any, path: str) -> Any:
+    """Return Python's own value for a scalar of numpy; any other value stays.
+
+    Raises:
+        ValueError: Python has no such date.
+
+    Example:
+        >>> as_python(7, "stock")
+        7
+    """
+    if type(value).__module__ != "numpy" or getattr(value, "ndim", None) != 0:
+        return value
+    # Dates of nanoseconds would become integers.
+    return plain(value, path) if value.dtype.kind in "mM" else value.item()
+
+
 def to_text(value: Any, path: str) -> Any:
     """Return text for a value: bytes as UTF-8, numbers with the digits they have.
 
@@ -98,7 +114,9 @@ def to_text(value: Any, path: str) -> Any:
         >>> to_text(Decimal("19.90"), "price")
         '19.90'
     """
-    value = _python(value, path)
+    if type(value) is str:
+        return value if value.isascii() else plain(value, path)
+    value = as_python(value, path)
     if isinstance(value, (bytes, bytearray, memoryview)):
         try:
             return plain(bytes(value).decode(), path)
@@ -132,7 +150,7 @@ def to_int(value: Any, path: str) -> Any:
         >>> to_int(" 12 ", "stock"), to_int(12.0, "stock")
         (12, 12)
     """
-    value = _python(value, path)
+    value = as_python(value, path)
     if is_blank(value):
         return None
     number = _decimal(value, path)
@@ -156,7 +174,9 @@ def to_float(value: Any, path: str) -> Any:
         Traceback (most recent call last):
         ValueError: price is '19,90', which is no number: write it as 19.90
     """
-    value = _python(value, path)
+    if type(value) is str and _NUMBER.fullmatch(value):
+        return plain(float(value), path)
+    value = as_python(value, path)
     return None if is_blank(value) else plain(float(_decimal(value, path)), path)
 
 
@@ -170,7 +190,7 @@ def to_bool(value: Any, path: str) -> Any:
         >>> to_bool("Yes", "active"), to_bool(0, "active")
         (True, False)
     """
-    value = _python(value, path)
+    value = as_python(value, path)
     if is_blank(value):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -219,16 +239,13 @@ def to_list(value: Any, path: str, separator: str = ",") -> list[str]:
     """
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, (bytes, bytearray)):
-        value = to_text(value, path)
     if isinstance(value, (set, frozenset)):
         value = plain(value, path)
     if isinstance(value, (list, tuple)):
         texts = [to_text(part, f"{path}[{index}]") for index, part in enumerate(value)]
     else:
-        text = to_text(value, path)
-        texts = [] if text is None else text.split(separator)
-    return [part.strip() for part in texts if not is_blank(part)]
+        texts = (to_text(value, path) or "").split(separator)
+    return [part for text in texts if text is not None and (part := text.strip())]
 
 
 def to_base64(value: Any, path: str) -> Any:
@@ -241,7 +258,7 @@ def to_base64(value: Any, path: str) -> Any:
         >>> to_base64(b"boot", "digest")
         'Ym9vdA=='
     """
-    value = _python(value, path)
+    value = as_python(value, path)
     if value is None:
         return None
     if not isinstance(value, (bytes, bytearray, memoryview)):
@@ -280,14 +297,6 @@ def _finite(value: Any, path: str) -> Any:
     if known and not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
         raise ValueError(f"{path} is {value}, which JSON cannot carry; make it null")
     return value
-
-
-def _python(value: Any, path: str) -> Any:
-    """Return Python's own value for a scalar of numpy."""
-    if type(value).__module__ != "numpy" or getattr(value, "ndim", None) != 0:
-        return value
-    # Dates of nanoseconds would become integers.
-    return plain(value, path) if value.dtype.kind in "mM" else value.item()
 
 
 def _kind(value: object) -> str:

@@ -40,7 +40,8 @@ def image_field(value: Any, path: str, kind: str = "auto") -> tuple[str, Any] | 
         >>> image_field("boots/17.jpg", "photo")
         ('_file', 'boots/17.jpg')
     """
-    value = _single(value, path)
+    if type(value) is not str:
+        value = _single(value, path)
     if is_blank(value):
         return None
     if kind == "auto":
@@ -69,7 +70,7 @@ def _single(value: Any, path: str) -> Any:
 
 def _told(value: Any, path: str) -> tuple[str, Any]:
     """Tell what a value is by itself."""
-    if _is_image(value):
+    if type(value) is not str and _is_image(value):
         return "_image", value
     text = _text(value, path).strip()
     if _WEB.match(text):

@@ -13,9 +13,9 @@ from attrs import evolve, field, frozen
 
 from ximilar_async.errors import ConfigError
 
-from ._conversions import conversion, guess, is_blank
+from ._conversions import as_python, conversion, guess, is_blank
 from ._mapped_image import FIELDS, KINDS, image_field
-from ._values import plain
+from ._values import plain, plain_name
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -170,6 +170,15 @@ class RecordMapping:
         taken |= {*(self.fields or {}).values(), self.tags, *self._special_fields()}
         return frozenset(name for name in taken if name is not None)
 
+    @cached_property
+    def _named_fields(self) -> list[tuple[str, str, str]]:
+        """The fields that have a column of their own, with it and what messages call it."""
+        named = {} if self.tags is None else {"tags": self.tags}
+        return [
+            (name, column, name if name == column else f"{name} (column {column})")
+            for name, column in {**named, **(self.fields or {})}.items()
+        ]
+
     def _special_fields(self) -> list[str]:
         """Return the fields that `image` and `tags` fill."""
         images = FIELDS if self.image is not None else ()
@@ -258,43 +267,50 @@ class RecordMapping:
         if self.image is not None and self.image in row:
             found = image_field(row[self.image], self.image, self.image_kind)
             record.update([found] if found else [])
-        if self.tags is not None and self.tags in row:
-            self._put(record, "tags", row[self.tags], self.tags)
-        for name, column in (self.fields or {}).items():
+        for name, column, label in self._named_fields:
             if column in row:
-                self._put(record, name, row[column], column)
+                self._put(record, name, row[column], label)
+        kept, taken = self.keeps_others, self._taken
         for column, value in row.items():
-            if column not in self._taken and (self.keeps_others or column in FIELDS):
-                self._put(record, column, value, column)
+            if column not in taken and (kept or column in FIELDS):
+                name = column if type(column) is str and column.isascii() else _name(column, row)
+                self._put(record, name, value, name)
         record.update(self.constants)
         return record
 
-    def _put(self, record: dict[str, Any], name: str, value: Any, column: str) -> None:
+    def _put(self, record: dict[str, Any], name: str, value: Any, label: str) -> None:
         """Add a field to a record, or leave it out where it is empty."""
-        if name in FIELDS and is_blank(value):
-            return  # no image in this column: there may be one in another
-        if self.empty == "drop" and value is not None and is_blank(value):
-            return
-        if self.empty == "null" and (is_blank(value) or _is_nan(value)):
-            value = None
-        if name in self._conversions:
-            path = name if name == column else f"{name} (column {column})"
-            record[name] = self._conversions[name](value, path)
-        elif name == "_image":
+        if is_blank(value) or (self.empty == "null" and _is_nan(value)):
+            if name in FIELDS:
+                return  # no image in this column: there may be one in another
+            if self.empty == "drop" and value is not None:
+                return
+            value = None if self.empty == "null" else value
+        convert = self._conversions.get(name)
+        if convert is not None:
+            record[name] = convert(value, label)
+        elif value is None or name == "_image" or (type(value) is str and value.isascii()):
             record[name] = value
-        elif name == column:
-            record.update(plain({name: value}))
         else:
-            record[name] = plain(value, f"{name} (column {column})")
+            record[name] = plain(value, label)
+
+
+def _name(column: object, row: Mapping[Any, Any]) -> str:
+    """Return the name of a column that is no plain text."""
+    name = plain_name(column)
+    if name != column and name in row:
+        raise ValueError(f"has the column {name!r:.40} twice")
+    return name
 
 
 def _id(row: Mapping[str, Any], column: str) -> str:
     """Return the id in a column as text; whole numbers with all their digits."""
     value: Any = row.get(column)
+    if type(value) is str and value.isascii() and value.strip():
+        return value
     if is_blank(value) or _is_nan(value):
         raise ValueError(f"{column} is blank, and a record needs an id")
-    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-        value = value.tolist()
+    value = as_python(value, column)
     if isinstance(value, (str, UUID)):
         return str(plain(value, column))
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):

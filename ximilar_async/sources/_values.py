@@ -103,6 +103,27 @@ def plain_entry(where: str, row: Mapping[Any, Any]) -> Entry:
         return Entry(where, row, f"is no record: {error}")
 
 
+def plain_name(name: object, path: str = "") -> str:
+    """Return the text that a key becomes: itself, or the digits of a whole number.
+
+    Args:
+        name: The key, or the name of a column.
+        path: How messages call what it stands in.
+
+    Raises:
+        ValueError: it is neither text nor a whole number.
+
+    Example:
+        >>> plain_name("price"), plain_name(40)
+        ('price', '40')
+    """
+    if isinstance(name, str):
+        return _text(name, f"{path} key", 0)
+    if isinstance(name, int) and not isinstance(name, (bool, Enum)):
+        return str(_whole(name, f"{path} key", 0))
+    raise _refusal(path, f"has the key {name!r:.40}, which is neither text nor a whole number")
+
+
 def _refusal(path: str, words: str) -> ValueError:
     return ValueError(f"{path or 'the value'} {words}")
 
@@ -213,7 +234,7 @@ def _dict(values: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
         raise _refusal(path[:40] + "…", f"is nested deeper than {_DEEPEST} levels")
     found: dict[str, Any] = {}
     for name, value in values.items():
-        key = name if type(name) is str and name.isascii() else _key(name, path)
+        key = name if type(name) is str and name.isascii() else plain_name(name, path)
         if key in found:
             raise _refusal(path, f"has the key {key!r:.40} twice")
         if value is None or (type(value) is str and value.isascii()):
@@ -221,14 +242,6 @@ def _dict(values: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
         else:
             found[key] = plain(value, f"{path}.{key}" if path else key, depth + 1)
     return found
-
-
-def _key(name: object, path: str) -> str:
-    if isinstance(name, str):
-        return _text(name, f"{path} key", 0)
-    if isinstance(name, int) and not isinstance(name, (bool, Enum)):
-        return str(_whole(name, f"{path} key", 0))
-    raise _refusal(path, f"has the key {name!r:.40}, which is neither text nor a whole number")
 
 
 Rule: TypeAlias = Callable[[Any, str, int], Any]
