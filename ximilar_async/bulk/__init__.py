@@ -12,12 +12,13 @@ from ._outcomes import Outcome, Result
 from ._records import delete, get, insert, near_dups_insert, replay, update
 from ._report import ExitCode, Report, Stop
 from ._searches import near_duplicates, visual_knn
-from ._sync import SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, sync
+from ._sync import Mode, SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, sync
 from ._writer import Writer
 
 __all__ = [
     "ExitCode",
     "Job",
+    "Mode",
     "Options",
     "Outcome",
     "Report",

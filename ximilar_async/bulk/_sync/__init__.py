@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .api import apply_plan, plan_sync, sync
+from .difference import Mode
 from .job import SyncJob
 from .plan import SyncPlan
 from .report import SyncReport
 
-__all__ = ["SyncJob", "SyncPlan", "SyncReport", "apply_plan", "plan_sync", "sync"]
+__all__ = ["Mode", "SyncJob", "SyncPlan", "SyncReport", "apply_plan", "plan_sync", "sync"]
