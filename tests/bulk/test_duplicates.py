@@ -9,7 +9,7 @@ import pytest
 from attrs import define, field
 from emulated import Shop, at
 from fakes import answer as reply
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ximilar_async import Retry, Ximilar, bulk
@@ -199,6 +199,7 @@ EDGES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(edges=EDGES, data=st.data())
 def test_groups_are_the_connected_parts_whatever_the_order(
     edges: list[tuple[str, str, int]], data: st.DataObject

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ximilar_async.errors import ConfigError
@@ -189,6 +189,7 @@ def _same(told: Any, value: Any) -> bool:
     return bool(told == value)
 
 
+@settings(deadline=None, max_examples=60)
 @given(records=st.lists(st.dictionaries(st.sampled_from("xyz"), JSON, max_size=3), max_size=5))
 def test_no_json_is_lost_in_a_table(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]]
@@ -233,6 +234,19 @@ def test_a_conversion_that_breaks_off_leaves_what_was_there(tmp_path: Path, name
         list(steps)
     assert path.read_text() == "old"
     assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / "spool"])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl.gz"])
+def test_what_a_killed_process_left_is_written_over(
+    converted: Any, tmp_path: Path, name: str
+) -> None:
+    """A half-written file has a name of its own, and is gone with the next one that is whole."""
+    left = tmp_path / f"{name}.new"
+    left.write_bytes(b"half" * 10_000)
+    path, _ = converted(RECORDS, name)
+    data = path.read_bytes()
+    assert not left.exists()
+    assert converted(RECORDS, name)[0].read_bytes() == data
 
 
 def test_a_new_file_takes_the_permissions_of_the_old(tmp_path: Path) -> None:

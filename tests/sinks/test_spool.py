@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ximilar_async.errors import ConfigError
@@ -91,6 +91,7 @@ def test_nothing_else_goes_on_with_it(tmp_path: Path, terms: Terms) -> None:
         assert "another collection" in spool.refused
 
 
+@settings(deadline=None, max_examples=60)
 @given(data=st.binary(max_size=60) | st.sampled_from([b"{}", b"null", b'{"v":1,"terms":{}}']))
 def test_a_damaged_progress_is_told(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Whatever stands in the progress file, opening ends with an empty mark and a reason."""

@@ -6,10 +6,12 @@ import os
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 
 Records: TypeAlias = "Sequence[Mapping[str, Any]]"
 """Records as they come from JSON."""
@@ -26,7 +28,7 @@ class Sink(Protocol):
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[IO[bytes]]:
+def replaced(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
     """Yield what to write to; it takes the path's name when the block ends well.
 
     A file that was there stands until then and lends its permissions to the new one. After an
@@ -34,12 +36,17 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
 
     Args:
         path: The file to write.
+        beside: What it is called until then, where nobody else can be at it: a killed process
+            leaves it, and the next one writes over it. None for a name that is nobody's.
 
     Raises:
         OSError: it cannot be written.
     """
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    beside = Path(name)
+    if beside is None:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        beside = Path(name)
+    else:
+        number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
     try:
         with os.fdopen(number, "wb") as target:
             yield target

@@ -31,7 +31,9 @@ class Conversion:
     """Turns JSON lines into another format; nothing bears the new file's name until it is whole.
 
     Columns are found by passing over the lines first, unless they are given: a table's first line
-    must know them all. Blocking, in steps that take a fraction of a second.
+    must know them all. Until it is whole the file is called `FILE.new`; one that a killed process
+    left is written over, so that no two may convert to one file at once. Blocking, in steps that
+    take a fraction of a second.
 
     Args:
         spool: The JSON lines.
@@ -60,6 +62,7 @@ class Conversion:
         self.notes: list[str] = []
         """What a user should know about the file."""
         self._spool, self._path, self._format = spool, path, format
+        self._new = path.with_name(f"{path.name}.new")
         self._fields, self._group = fields, group
 
     def steps(self) -> Iterator[int]:
@@ -89,7 +92,7 @@ class Conversion:
 
     def _text(self, make: Callable[[IO[bytes]], Sink]) -> Iterator[int]:
         with (
-            replaced(self._path) as target,
+            replaced(self._path, self._new) as target,
             compressed(target, self._format.compression) as stream,
         ):
             yield from self._write(make(stream))
@@ -123,7 +126,7 @@ class Conversion:
     def _rows(self, types: Types) -> Iterator[int]:
         from ._parquet import ParquetSink  # noqa: PLC0415 - an extra
 
-        with replaced(self._path) as target:
+        with replaced(self._path, self._new) as target:
             yield from self._write(ParquetSink(target, types))
 
     def _groups(self) -> Iterator[list[dict[str, Any]]]:
