@@ -21,6 +21,7 @@ import pytest
 from fakes import CLOSE, HANG, PONG, RESET, TOKEN, RawServer, Reply, chain, free_port, http
 
 from ximilar_async._config import Timeout
+from ximilar_async._encoding import Encoded
 from ximilar_async._protocol import Request
 from ximilar_async._transport import MAX_ANSWER_BYTES, AiohttpTransport, make_tls, translate
 from ximilar_async.errors import (
@@ -45,7 +46,7 @@ PATIENT = Timeout(total=60)
 HASTY = Timeout(total=60, sock_read=0.2)
 
 
-def request_to(url: str, body: bytes = b"{}", verb: str = "POST") -> Request:
+def request_to(url: str, body: bytes | Encoded = b"{}", verb: str = "POST") -> Request:
     headers = {
         "authorization": f"Token {TOKEN}",
         "collection-id": "c",
@@ -159,6 +160,18 @@ async def test_an_early_refusal_of_a_large_body_is_read() -> None:
     async with RawServer(refusal, after_head=True) as server, transport() as carrier:
         response = await carrier.send(request_to(server.url, b"x" * 8 * MIB))
     assert (response.status, response.body) == (413, b'{"status":{"code":413}}')
+
+
+@pytest.mark.parametrize("large", [1000, 100_000, 3 * MIB])
+async def test_bodies_in_pieces_arrive_whole(large: int) -> None:
+    """What is sent in pieces arrives as one body, with its length told."""
+    body = Encoded((b"[", b"x" * large, b",", b"y" * large, b"]"))
+    async with RawServer(PONG) as server, transport() as carrier:
+        for _ in range(2):
+            await carrier.send(request_to(server.url, body))
+    assert [received.body == body.joined() for received in server.requests] == [True, True]
+    assert server.requests[0].headers["content-length"] == str(2 * large + 3)
+    assert server.connections == 1
 
 
 async def test_cookies_are_ignored() -> None:

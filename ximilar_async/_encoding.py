@@ -26,8 +26,8 @@ _DEEPEST = 254
 _IMAGE_DATA = "_base64"
 
 
-_IN_PIECES: Final = 2**18
-"""Size from which a body is not put together any more, in bytes."""
+_IN_PIECES: Final = 2**16
+"""Size from which a body is not put together any more, in bytes: above, the copy costs more."""
 _COPIED: Final = 2**12
 """Largest piece that is put together with its neighbours, in bytes: copying it costs less than
 handing it on."""

@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 32 * 2**20
 """Largest answer that is read, in bytes after decompression: 1.5 kB of brotli can become 1 GB."""
 
-MAX_BODY: Final = 2**18
-"""Largest body that is handed over in one piece, in bytes."""
+MAX_BODY: Final = 2**20
+"""Largest body that is handed over at once, in bytes: 0.3 ms of the event loop's time."""
+
+_COPIED: Final = 2**16
+"""Largest body that is put together with its head, in bytes: above, the copy costs more."""
 
 _KNOWN: Final = ("3.14.",)
 _SCHEMES: Final = ("http", "https")
@@ -45,6 +48,7 @@ _MOST_HEADS: Final = 100
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _INFORMATIONAL: Final = range(100, 200)
 _NO_TIMER: Final = TimerNoop()
+_NO_EXCUSE: Final = (None, 0.0, 0.0)
 
 
 class TooLargeError(aiohttp.ClientPayloadError):
@@ -59,6 +63,11 @@ def is_known(version: str = aiohttp.__version__) -> bool:
         (True, False)
     """
     return version.startswith(_KNOWN)
+
+
+def _is_sending(transport: asyncio.Transport | None) -> bool:
+    """Tell whether something of what was written has not left yet."""
+    return transport is not None and bool(transport.get_write_buffer_size())
 
 
 @frozen
@@ -79,6 +88,9 @@ class _Deadlines:
 
     loop: asyncio.AbstractEventLoop
     _due: dict[Any, float] = field(factory=dict, init=False)
+    _excused: dict[Any, tuple[asyncio.Transport | None, float, float]] = field(
+        factory=dict, init=False
+    )
     _alarm: asyncio.TimerHandle | None = field(default=None, init=False)
     _rings_at: float = field(default=inf, init=False)
 
@@ -91,6 +103,20 @@ class _Deadlines:
     def forget(self, stream: ResponseHandler | StreamReader) -> None:
         """Let a stream be waited for as long as it takes."""
         self._due.pop(stream, None)
+        self._excused.pop(stream, None)
+
+    def excuse(
+        self, stream: ResponseHandler, transport: asyncio.Transport, over: float, pause: float
+    ) -> None:
+        """Let no answer be due while the request is still being sent.
+
+        Args:
+            stream: What is waited for.
+            transport: What the request leaves by.
+            over: When it must have come nevertheless.
+            pause: Seconds after which to look again.
+        """
+        self._excused[stream] = (transport, over, pause)
 
     def fail_all(self, error: type[Exception]) -> None:
         """Let waiting for any stream fail now."""
@@ -109,6 +135,10 @@ class _Deadlines:
         now = self.loop.time()
         late = [stream for stream, due in self._due.items() if due <= now]
         for stream in late:
+            transport, over, pause = self._excused.get(stream, _NO_EXCUSE)
+            if now < over and _is_sending(transport):
+                self._due[stream] = min(over, now + pause)
+                continue
             del self._due[stream]
             stream.set_exception(aiohttp.SocketTimeoutError("no answer in time"))
         self._set(min(self._due.values(), default=inf))
@@ -163,11 +193,14 @@ class Exchanges:
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError("no connection in time") from None
         try:
-            answer = await self._exchange(connection, head, request.body)
+            answer = await self._exchange(connection, head, request)
         except BaseException:
             connection.close()
             raise
-        connection.release()
+        if _is_sending(connection.transport):
+            connection.close()  # an answer that came too early: the rest would be taken for another
+        else:
+            connection.release()
         return answer
 
     def close(self) -> None:
@@ -175,7 +208,7 @@ class Exchanges:
         self._deadlines.fail_all(aiohttp.ServerDisconnectedError)
 
     async def _exchange(
-        self, connection: Connection, head: _Head, body: bytes
+        self, connection: Connection, head: _Head, request: Request
     ) -> tuple[int, Mapping[str, str], bytes]:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or transport.is_closing():
@@ -185,7 +218,13 @@ class Exchanges:
         over = now + self._total
         self._deadlines.watch(protocol, min(over, now + self._sock_read))
         try:
-            transport.write(b"%b%d\r\n\r\n%b" % (head.wire, len(body), body))
+            start = b"%b%d\r\n\r\n" % (head.wire, request.size)
+            if request.size <= _COPIED:
+                transport.write(start + request.body)
+            else:
+                transport.writelines((start, *request.pieces))
+            if _is_sending(transport):
+                self._deadlines.excuse(protocol, transport, over, self._sock_read)
             message, payload = await protocol.read()
             while message.code in _INFORMATIONAL:
                 message, payload = await protocol.read()

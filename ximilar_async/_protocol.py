@@ -50,7 +50,7 @@ class Request:
     @property
     def pieces(self) -> tuple[bytes, ...]:
         """Return the content as it is kept."""
-        return Encoded.of(self.content).pieces
+        return (self.content,) if isinstance(self.content, bytes) else self.content.pieces
 
     @property
     def size(self) -> int:
