@@ -18,9 +18,9 @@ SEEDS = int(os.environ.get("XIMILAR_KILL_SEEDS", "50" if THOROUGH else "4"))
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_a_sync_that_is_killed_again_and_again_converges(seed: int, tmp_path: Path) -> None:
-    """SIGKILL on real processes while photos, prices and products change, 3 % of the writes answered
-    503, 4 % applied and unanswered: the collection ends as the catalog is, nothing that anybody
-    wants is deleted and not inserted, and one more sync sends no write.
+    """SIGKILL on real processes while photos, prices and products change, 3 % of the writes
+    answered 503, 4 % applied and unanswered: the collection ends as the catalog is, nothing that
+    anybody wants is deleted and not inserted, and one more sync sends no write.
     """
     figures = await play(seed, tmp_path)
     assert (figures.differing, figures.deleted_not_inserted, figures.second_writes) == (0, 0, 0)

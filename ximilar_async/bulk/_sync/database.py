@@ -130,7 +130,8 @@ def _prepare(database: sqlite3.Connection, path: Path, scripts: Sequence[str]) -
         for statement in filter(None, map(str.strip, script.split(";"))):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {number}")
-    database.execute(f"PRAGMA application_id = {APPLICATION}")
+    if application != APPLICATION:
+        database.execute(f"PRAGMA application_id = {APPLICATION}")
     database.execute("COMMIT")
 
 
