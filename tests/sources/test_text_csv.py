@@ -22,7 +22,7 @@ from ximilar_async.sources._files import PIECE
 if TYPE_CHECKING:
     from ximilar_async.sources import Entry
 
-EXAMPLES = max(150, settings().max_examples // 5)
+EXAMPLES = max(100, settings().max_examples // 5)
 
 
 async def entries(source: CsvSource) -> list[Entry]:

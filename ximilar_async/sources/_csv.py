@@ -17,7 +17,7 @@ from ._text import TextReader, check_encoding, is_clean, oddity
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
@@ -30,7 +30,8 @@ MAX_ROW: Final = 16 * 2**20
 class CsvSource(FileSource):
     """Rows of a CSV or TSV file, named by its first line; a bad row costs that row.
 
-    All values are text; an empty cell is a field that the record does not have. A quoted cell may
+    All values are text; an empty cell is a field that the record does not have (`rows` has it,
+    for a mapping). A quoted cell may
     hold line ends. Of a row that breaks the rules of quoting its first line is a fault and what
     follows is read anew; a quoted cell that never ends breaks the source off, for nobody can tell
     rows from text behind it.
@@ -67,6 +68,16 @@ class CsvSource(FileSource):
         self._delimiter = None if delimiter is None else check_delimiter(delimiter)
         self._columns = columns
         self._max_row = max_row
+        self._drops_empty = True
+
+    def rows(self) -> AsyncGenerator[Chunk, None]:
+        """Yield the rows with their empty cells, as a mapping wants them, instead of `chunks`.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off; what came before it counts.
+        """
+        self._drops_empty = False
+        return self.chunks()
 
     def _read(self, reader: ByteReader) -> Iterator[tuple[Chunk, int]]:
         lines = _Lines(TextReader(reader, self._encoding), self.name, self._max_row)
@@ -75,7 +86,7 @@ class CsvSource(FileSource):
             dialect = Dialect(self._delimiter, is_named=dialect.is_named)
         # The limit is one for the whole program: it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), self._max_row + 1))
-        rows = _Rows(lines, dialect, self.name)
+        rows = _Rows(lines, dialect, self.name, drops_empty=self._drops_empty)
         rows.read_header(self._columns)
         while chunk := rows.next():
             yield chunk, lines.position
@@ -245,13 +256,15 @@ class _Rows:
         lines: The lines.
         dialect: How cells are told apart.
         name: How people call the file.
+        drops_empty: Whether empty cells are left out.
     """
 
-    def __init__(self, lines: _Lines, dialect: Dialect, name: str) -> None:
+    def __init__(self, lines: _Lines, dialect: Dialect, name: str, *, drops_empty: bool) -> None:
         self._lines = lines
         self._rows = rows_of(lines, dialect)
         self._dialect = dialect
         self._name = name
+        self._drops_empty = drops_empty
         self._names: list[str] = []
         self._left_out: frozenset[str] = frozenset()
         self._failed: SourceError | None = None
@@ -309,14 +322,13 @@ class _Rows:
             return False
 
     def _fill_good(self, chunk: Chunk) -> bool:
-        lines, names, width = self._lines, self._names, len(self._names)
-        kept, bad, plain = lines.kept, lines.bad, not self._left_out
+        lines, width = self._lines, len(self._names)
+        kept, bad = lines.kept, lines.bad
         missing = PART - len(chunk)
         for row in self._rows:
             where = f"line {lines.number - len(kept) + 1}"
-            if plain and len(row) == width and not bad:
-                record = {name: cell for name, cell in zip(names, row, strict=True) if cell}
-                chunk.append(Entry(where, record))
+            if len(row) == width and not bad:
+                chunk.append(Entry(where, self._record(row)))
             elif entry := self._entry(row, where):
                 chunk.append(entry)
             else:
@@ -327,6 +339,13 @@ class _Rows:
                 return False
         return True
 
+    def _record(self, row: list[str]) -> dict[str, str]:
+        cells = zip(self._names, row, strict=True)
+        record = {name: cell for name, cell in cells if cell} if self._drops_empty else dict(cells)
+        for name in self._left_out:
+            record.pop(name, None)
+        return record
+
     def _entry(self, row: list[str], where: str) -> Entry | None:
         """Return the entry of any row; None for an empty line."""
         fault = self._lines.forget()
@@ -336,10 +355,7 @@ class _Rows:
             fault = f"has {len(row)} cells, the header {len(self._names)}"
         if fault is not None:
             return Entry(where, fault=fault)
-        cells = zip(self._names, row, strict=True)
-        return Entry(
-            where, {name: cell for name, cell in cells if cell and name not in self._left_out}
-        )
+        return Entry(where, self._record(row))
 
     def _broken(self, error: csv.Error) -> Entry:
         """Return the fault of a row that breaks the rules; its other lines are read anew."""
