@@ -147,9 +147,9 @@ class _Column:
     def prepared(self, array: Any) -> Any:
         """Return a column of a batch such that parts of it can be cast: once a batch."""
         pa = arrow()
-        if pa.types.is_dictionary(array.type) and _is_view(pa, array.type.value_type):
-            wanted = _python_type(pa, array.type.value_type)
-            return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(wanted))
+        if pa.types.is_dictionary(array.type) and _is_view(array.type.value_type):
+            dictionary = array.dictionary.cast(self._wanted)
+            return pa.DictionaryArray.from_arrays(array.indices, dictionary)
         return array
 
     def values(self, array: Any, faults: Faults) -> list[Any]:
@@ -166,7 +166,10 @@ class _Column:
 
     def _read(self, array: Any) -> list[Any]:
         if self._wanted != self._given:
-            array = array.cast(self._wanted)
+            try:
+                array = array.cast(self._wanted)
+            except NotImplementedError:  # as of views in a nested dictionary: slower as they are
+                self._wanted = self._given
         if self._maps:
             values: list[Any] = array.to_pylist(maps_as_pydicts="strict")
         else:
@@ -176,8 +179,6 @@ class _Column:
     def _read_one(self, array: Any, index: int, faults: Faults) -> Any:
         try:
             return self._read(array.slice(index, 1))[0]
-        except NotImplementedError:  # Arrow has no such cast; most values need none
-            return array[index].as_py()
         except Exception as error:  # noqa: BLE001 - a value that Python cannot hold costs its row
             words = " ".join(f"{error}".split())
             faults.setdefault(index, f"is no record: {self._name} cannot be read: {words}")
@@ -207,14 +208,38 @@ def plain_or_fault(value: Any, name: str, index: int, faults: Faults) -> Any:
         return value
 
 
-def _bytes(array: Any) -> int:
-    """Return how many bytes a part of a column takes; Arrow counts a view's data as a whole."""
-    if not _is_view(arrow(), array.type):
+def _bytes(array: Any) -> float:
+    """Return about how many bytes a part of a column takes by itself.
+
+    Arrow counts the data of a view and the whole of a dictionary with each part.
+    """
+    types = arrow().types
+    if not _has(array.type, lambda kind: _is_view(kind) or types.is_dictionary(kind)):
         size: int = array.nbytes
         return size
-    views = memoryview(array.buffers()[1]).cast("i")
-    first = array.offset * _VIEW
-    return sum(views[first : first + len(array) * _VIEW : _VIEW])
+    if _is_view(array.type):
+        views = memoryview(array.buffers()[1]).cast("i")
+        first = array.offset * _VIEW
+        return sum(views[first : first + len(array) * _VIEW : _VIEW])
+    if types.is_dictionary(array.type):
+        whole: int = array.dictionary.nbytes
+        return len(array) * whole / max(1, len(array.dictionary))
+    return sum(map(_bytes, _inner(array)))
+
+
+def _inner(array: Any) -> list[Any]:
+    """Return the arrays of which a part of a nested column consists."""
+    types = arrow().types
+    if types.is_struct(array.type):
+        fields: list[Any] = array.flatten()
+        return fields
+    if types.is_map(array.type):
+        offsets = array.offsets
+        first, last = offsets[0].as_py(), offsets[-1].as_py()
+        return [part.slice(first, last - first) for part in (array.keys, array.items)]
+    return (
+        [array.flatten()] if types.is_nested(array.type) and not types.is_union(array.type) else []
+    )
 
 
 def _is_finite(array: Any) -> bool:
@@ -225,15 +250,16 @@ def _is_finite(array: Any) -> bool:
 # --- types --------------------------------------------------------------------------------------
 
 
-def _is_view(pa: Any, kind: Any) -> bool:
-    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+def _is_view(kind: Any) -> bool:
+    types = arrow().types
+    return bool(types.is_string_view(kind) or types.is_binary_view(kind))
 
 
 def is_binary(kind: Any) -> bool:
     """Tell whether a type of Arrow is of bytes."""
     types = arrow().types
-    is_fixed = types.is_fixed_size_binary(kind)
-    return bool(is_fixed or types.is_binary(kind) or types.is_large_binary(kind))
+    tests = (types.is_binary, types.is_large_binary, types.is_binary_view)
+    return types.is_fixed_size_binary(kind) or any(test(kind) for test in tests)
 
 
 def _children(kind: Any) -> list[Any]:
@@ -262,17 +288,14 @@ def _is_text(pa: Any, kind: Any) -> bool:
 
 
 def _python_type(pa: Any, kind: Any) -> Any:
-    """Return the type that Python has values for: microseconds, and no dictionaries or views.
+    """Return the type that Python has values for, and soon: microseconds, no dictionaries.
 
     The cast is a checked one: a time that microseconds cannot tell costs its row.
     """
     types = pa.types
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
-        return _python_type(pa, kind.value_type)
-    if types.is_string_view(kind):
-        return pa.large_string()
-    if types.is_binary_view(kind):
-        return pa.large_binary()
+        wide = pa.large_string() if types.is_string_view(kind.value_type) else pa.large_binary()
+        return wide if _is_view(kind.value_type) else _python_type(pa, kind.value_type)
     if getattr(kind, "unit", "") == "ns":
         return _microseconds(pa, kind)
     if types.is_struct(kind):
