@@ -40,7 +40,8 @@ EXAMPLES: Final = """
 
 Nothing is deleted: look at the groups, then at the list, and give it to `delete`. Records of one \
 group are near-duplicates of each other or linked by others that are. One request asks for all \
-pairs; where the service cannot do that, each record is asked for, which costs a search each.
+pairs; where the service cannot do that, each record is asked for, which costs a search each. \
+Distances are from a group's first record; "linked" are those near to others of the group alone.
 """
 
 _SHOWN: Final = 20

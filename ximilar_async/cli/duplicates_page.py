@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from .duplicates_view import LINKED
 from .gallery import Fact, Pair, Section, render_page, tiles_of
 from .pages import FOOTER, Images, Page, make_tile
 from .tables import counted
@@ -23,7 +24,6 @@ MOST_TILES: Final = 60
 """Records of one group that are shown."""
 
 _FIRST: Final = "first"
-_LINKED: Final = "linked"
 _PAIR: Final = 2
 
 
@@ -116,7 +116,7 @@ class DuplicatesPage:
             lie.folder,
             far=record.distance if far else None,
             fields=self.fields,
-            mark=mark if record.distance is not None else _LINKED,
+            mark=mark if record.distance is not None else LINKED,
             remote=self.remote,
         )
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ximilar_async._models import Record
     from ximilar_async.bulk._duplicate_groups import Group, Groups
 
+LINKED: Final = "linked"
+"""Stands in the place of the distance of records that are no near-duplicates of the first."""
+
 MOST_ROWS: Final = 30
 """Records of one group that stand in a table."""
 
@@ -49,7 +52,7 @@ def headline(groups: Groups) -> str:
 def table_of(
     groups: Sequence[Group], records: Mapping[str, Record], fields: Sequence[str]
 ) -> RenderableType:
-    """Return groups as a table, a row for each record.
+    """Return groups as a table, a row for each record with its distance from the group's first.
 
     Args:
         groups: The groups.
@@ -60,20 +63,18 @@ def table_of(
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", justify="right")
     table.add_column("id", overflow="fold")
-    table.add_column("from the first", justify="right")
-    table.add_column("from the nearest", justify="right")
+    table.add_column("distance", justify="right")
     for name in names:
         table.add_column(plain(name), overflow="fold")
     for number, group in enumerate(groups, 1):
         for record in group.records[:MOST_ROWS]:
             is_first = record is group.first
-            far = "-" if record.distance is None else distance(record.distance)
+            far = LINKED if record.distance is None else distance(record.distance)
             shown = (records.get(record.id, {}).get(name) for name in names)
             table.add_row(
                 str(number) if is_first else "",
                 Text(plain(record.id), "bold" if is_first else ""),
                 "" if is_first else far,
-                distance(record.nearest),
                 *(Text("" if value is None else plain(value)) for value in shown),
             )
         if (left := len(group.records) - MOST_ROWS) > 0:
