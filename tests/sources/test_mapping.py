@@ -96,6 +96,15 @@ def test_images_stay_where_nothing_is_said_about_them() -> None:
     row = {"_id": "1", "_image": b"\x89PNG", "brand": "Acme"}
     assert RecordMapping(fields=[]).apply(row) == {"_id": "1", "_image": b"\x89PNG"}
     assert RecordMapping().apply(row) == row
+    row = {"_id": "1", "_url": "", "_file": "1.jpg", "_image": None}
+    assert RecordMapping(empty="keep").apply(row) == {"_id": "1", "_file": "1.jpg"}
+
+
+def test_an_image_can_be_left_out() -> None:
+    """An update sends no image, and its column is not kept under its own name either."""
+    mapping = RecordMapping(id="sku", image="photo", drop=["labels"])
+    assert mapping.without_image().apply(ROW) == {"_id": "17", "cost": "19.90", "brand": "Acme"}
+    assert RecordMapping().without_image() == RecordMapping()
 
 
 @pytest.mark.parametrize(
@@ -231,6 +240,7 @@ def test_a_mapping_is_a_value() -> None:
     assert mapping == RecordMapping(
         id="sku", fields={"a": "a"}, types={"a": "int"}, drop=["x", "y"]
     )
+    assert RecordMapping(drop=list("jihgfedcba")).drop == tuple("abcdefghij")
     assert pickle.loads(pickle.dumps(mapping)).apply({"sku": 1, "a": "2"}) == {"_id": "1", "a": 2}
     with pytest.raises(AttributeError):
         mapping.id = "other"  # type: ignore[misc]

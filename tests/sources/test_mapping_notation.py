@@ -89,6 +89,7 @@ def test_entries_are_added_to_a_mapping() -> None:
     mapping = parse_mapping(["price:float=cost", "shop=:de", "-notes"], base)
     row = {"sku": 1, "price": 0, "cost": "5", "brand": "Acme", "notes": "x"}
     assert mapping.apply(row) == {"_id": "1", "price": 5.0, "brand": "Acme", "shop": "de"}
+    assert parse_mapping(["price=cost"], base).types == {}
     chosen = parse_mapping(["brand", "-a"], RecordMapping(fields=["a", "b"]))
     assert chosen.fields == {"b": "b", "brand": "brand"}
     assert not chosen.keeps_others

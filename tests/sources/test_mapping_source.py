@@ -124,6 +124,14 @@ async def test_a_column_may_be_missing_from_some_of_the_first_rows() -> None:
     assert found == [{"_id": "1"}, {"_id": "2", "price": 5}, {"_id": "3"}]
 
 
+async def test_later_rows_may_lack_any_column() -> None:
+    """What was there once is not missing when the rows go on without it."""
+    rows = [{"_id": str(number), "cost": 5} for number in range(150)]
+    rows += [{"_id": str(number)} for number in range(150, 300)]
+    found = await records(rows, RecordMapping(fields={"price": "cost"}))
+    assert [len(record) for record in found] == [2] * 150 + [1] * 150
+
+
 async def test_the_first_of_live_records_may_lack_a_field_but_not_the_id() -> None:
     """Records that come one by one cannot be compared with others."""
 

@@ -63,6 +63,7 @@ KEPT: list[tuple[Any, Any]] = [
     ((1, (2,)), [1, [2]]),
     (Pair(1, "x"), [1, "x"]),
     ({"b", "a"}, ["a", "b"]),
+    (set("jihgfedcba"), list("abcdefghij")),
     (frozenset({2, 1}), [1, 2]),
     (OrderedDict(a=1), {"a": 1}),
     (MappingProxyType({"a": Decimal(1)}), {"a": 1}),
