@@ -1,16 +1,15 @@
 """`update` and `delete`: records that are stored already."""
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from typer import Argument
 
 from ximilar_async import bulk
-from ximilar_async.sources import open_path
+from ximilar_async.sources import open_source
 
 from .failures import UsageError
-from .ids import open_ids
+from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
 from .options import Access, Output, Place
 from .run_options import EXIT_CODES, Run
@@ -23,8 +22,9 @@ UPDATE_EXAMPLES: Final = (
   ximilar-async update prices.jsonl -c shoes-id --journal prices.journal --rejects rejects.jsonl
   ximilar-async update prices.jsonl -c c1 --emulator data/ --dry-run
 
-A line holds the _id of a stored record and the fields to change, such as \
+A line or row holds the _id of a stored record and the fields to change, such as \
 {"_id": "sku-17", "price": 75, "season": null}: null removes a field, what is not named stays. \
+A cell of CSV that is empty names nothing; with --empty null it removes the field. \
 Images cannot be changed: delete such a record and insert it again.
 """
     + NOTES
@@ -40,7 +40,8 @@ DELETE_EXAMPLES: Final = (
 
 It asks nothing before it deletes: try --dry-run first. A file that ends in .txt holds one id a \
 line, as it stands. In a file of JSON lines (.jsonl) a line is an id, "sku-17", or a record with \
-an _id, of which nothing else counts. A folder of images names the ids that `insert` gave them.
+an _id, of which nothing else counts; in other files a row is such a record. A folder of images \
+names the ids that `insert` gave them.
 """
     + EXIT_CODES
 )
@@ -48,8 +49,12 @@ an _id, of which nothing else counts. A folder of images names the ids that `ins
 
 def update(
     source: Annotated[
-        Path,
-        Argument(metavar="SOURCE", help="A file of JSON lines (.jsonl): _ids, fields to change."),
+        str,
+        Argument(
+            metavar="SOURCE",
+            help="A file of _ids and fields to change: JSON lines (.jsonl), a JSON array (.json), "
+            ".csv, .tsv, .parquet or .arrow, also with .gz or .zst; a path or an address.",
+        ),
     ],
     *,
     mapped: Mapped,
@@ -59,13 +64,14 @@ def update(
     output: Output,
 ) -> int:
     """Change fields of stored records, and account for every record."""
-    check_files(run, {"SOURCE": source, "--config": mapped.config})
-    if source.is_dir():
+    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
+    path = local_path(source)
+    if path is not None and path.is_dir():
         raise UsageError(
-            f"{str(source)!r} is a folder: images cannot be updated; name a file of JSON lines "
-            "with the fields to change"
+            f"{source!r} is a folder: images cannot be updated; name a file of records with the "
+            "fields to change"
         )
-    records = mapped.of_changes(open_path(source))
+    records = mapped.of_changes(open_source(source))
     return carry_out(
         Plan(
             f"update {records.name}",
@@ -80,11 +86,11 @@ def update(
 
 def delete(
     source: Annotated[
-        Path,
+        str,
         Argument(
             metavar="SOURCE",
-            help="A file of ids (.txt), a file of JSON lines with ids or records (.jsonl), or a "
-            "folder of images.",
+            help="A file of ids (.txt), a file of records (.jsonl, .json, .csv, .tsv, .parquet or "
+            ".arrow, also with .gz or .zst), or a folder of images; a path or an address.",
         ),
     ],
     *,
@@ -95,7 +101,7 @@ def delete(
     output: Output,
 ) -> int:
     """Delete stored records by their ids, and account for every id."""
-    check_files(run, {"SOURCE": source, "--config": mapped.config})
+    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
     ids = mapped.of_ids(open_ids(source))
     return carry_out(
         Plan(

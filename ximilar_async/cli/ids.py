@@ -7,7 +7,8 @@ import os
 from typing import IO, TYPE_CHECKING, Final
 
 from ximilar_async.errors import SourceError
-from ximilar_async.sources import Entry, open_path
+from ximilar_async.sources import Entry, open_source
+from ximilar_async.sources._files import Place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,8 +23,18 @@ _LONGEST: Final = 64 * 2**10
 """Longest line that can be an id, in bytes."""
 
 
-def open_ids(path: Path) -> Source:
-    """Return the ids in a file that ends in `.txt`, one a line; else what `open_path` returns.
+def local_path(place: str) -> Path | None:
+    """Return the path that a command line names; None for an address.
+
+    Example:
+        >>> local_path("s3://shop/catalog.csv") is None
+        True
+    """
+    return Place.of(place).path
+
+
+def open_ids(place: str) -> Source:
+    """Return the ids in a file that ends in `.txt`, one a line; else what `open_source` returns.
 
     The ending alone decides: a line of JSON could be an id.
 
@@ -31,14 +42,14 @@ def open_ids(path: Path) -> Source:
         SourceError: there is no such path, or it is of no kind that is read here.
 
     Example:
-        >>> from pathlib import Path
-        >>> open_ids(Path("no-such.txt"))
+        >>> open_ids("no-such.txt")
         Traceback (most recent call last):
         ximilar_async.errors.SourceError: no such file or folder: 'no-such.txt'
     """
-    if path.suffix.lower() == ".txt" and path.is_file():
+    path = local_path(place)
+    if path is not None and path.suffix.lower() == ".txt" and path.is_file():
         return IdLines(path)
-    return open_path(path)
+    return open_source(place)
 
 
 class IdLines:

@@ -2,14 +2,14 @@
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Final
 
 from typer import Argument, Option
 
 from ximilar_async import bulk
-from ximilar_async.sources import open_path
+from ximilar_async.sources import open_source
 
+from .ids import local_path
 from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
 from .run_options import EXIT_CODES, Insertion, Run
@@ -21,11 +21,15 @@ EXAMPLES: Final = (
   ximilar-async insert photos/ -c shoes-id -s fashion
   ximilar-async insert catalog.jsonl -c shoes-id --near-dups --report report.json
   ximilar-async insert catalog.jsonl -c shoes-id --journal run.journal --rejects rejects.jsonl
+  ximilar-async insert s3://shop/catalog.csv.gz -c shoes-id --map id=sku --map image=photo_url
   ximilar-async insert photos/ -c c1 --dry-run
   ximilar-async insert photos/ -c c1 --emulator data/
 
-A folder gives one record for each image in it: its _id is the path below the folder. A file of \
-JSON lines gives one record a line; _file in it is a path below the file's own folder.
+A folder gives one record for each image in it: its _id is the path below the folder. A file \
+gives one record a line, element or row; _file in it is a path below the file's own folder. The \
+ending tells the format; CSV tells its delimiter, and its encoding if it is UTF-8 or begins with a \
+byte order mark. Addresses (s3://, gs://, https://), .parquet, .arrow and .zst need \
+pip install 'ximilar-async\\[sources]'.
 """
     + NOTES
     + EXIT_CODES
@@ -34,8 +38,12 @@ JSON lines gives one record a line; _file in it is a path below the file's own f
 
 def insert(
     source: Annotated[
-        Path,
-        Argument(metavar="SOURCE", help="A folder of images, or a file of JSON lines (.jsonl)."),
+        str,
+        Argument(
+            metavar="SOURCE",
+            help="A folder of images, or a file of records: JSON lines (.jsonl), a JSON array "
+            "(.json), .csv, .tsv, .parquet or .arrow, also with .gz or .zst; a path or an address.",
+        ),
     ],
     *,
     near_dups: Annotated[
@@ -57,8 +65,8 @@ def insert(
 ) -> int:
     """Insert a folder of images or a file of records, and account for every record."""
     insertion.check("--near-dups", near_dups=near_dups)
-    check_files(run, {"SOURCE": source, "--config": mapped.config})
-    records = mapped.of_records(open_path(source))
+    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
+    records = mapped.of_records(open_source(source))
     start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
     options = insertion.applied(run.options)
     return carry_out(

@@ -8,9 +8,9 @@ from typer import Argument, Option
 
 from ximilar_async import bulk
 from ximilar_async._collection import Collection
-from ximilar_async.sources import open_path
+from ximilar_async.sources import open_source
 
-from .ids import open_ids
+from .ids import local_path, open_ids
 from .options import ACTION, Access, Output, Place
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
@@ -56,7 +56,7 @@ def replay(
         ),
     ] = False,
     origin: Annotated[
-        Path | None,
+        str | None,
         Option(
             metavar="SOURCE",
             help="What the earlier run read, for records that are too large for the rejects file.",
@@ -72,10 +72,12 @@ def replay(
     """Send the records of a rejects file once more, and account for every record."""
     near_dups = operation == "near_dups_insert"
     insertion.check("--operation near_dups_insert", near_dups=near_dups)
-    check_files(run, {"REJECTS": source, "--origin": origin})
+    check_files(
+        run, {"REJECTS": source, "--origin": None if origin is None else local_path(origin)}
+    )
     came_from = None
     if origin is not None:
-        came_from = open_ids(origin) if operation == "delete" else open_path(origin)
+        came_from = open_ids(origin) if operation == "delete" else open_source(origin)
 
     def start(collection: Collection) -> bulk.Job:
         return bulk.replay(
