@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from ximilar_async.errors import SourceError
 
 from ._blocking import BYTES, ROWS, BlockingSource, chosen
-from ._columns import Rows, arrow, is_binary
+from ._columns import Rows, arrow, is_binary, is_text
 from ._files import NOWHERE, ByteReader, Place, open_binary
 
 if TYPE_CHECKING:
@@ -117,10 +117,7 @@ class ParquetSource(_FileSource):
         with self._sought() as opened, closing(_parquet(opened)) as file:
             self.size = file.metadata.num_rows
             names = chosen(file.schema_arrow.names, self._columns, self.name)
-            rows, done = Rows(file.schema_arrow, names, raw=raw), 0
-            for batch in _batches(file, names):
-                yield from rows.chunks(batch, done)
-                done += batch.num_rows
+            yield from rows_of(_batches(file, names), Rows(file.schema_arrow, names, raw=raw))
 
 
 def _parquet(opened: BinaryIO) -> Any:
@@ -199,21 +196,37 @@ class ArrowFileSource(_FileSource):
         names = chosen(schema.names, self._columns, self.name)
         kept = [schema.get_field_index(name) for name in names]
         reader = ipc.open_file(file, options=ipc.IpcReadOptions(included_fields=kept))
-        rows, done = Rows(reader.schema, names, raw=raw), 0
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            yield from rows.chunks(batch, done)
-            done += batch.num_rows
+        batches = map(reader.get_batch, range(reader.num_record_batches))
+        yield from rows_of(map(_sound, batches), Rows(reader.schema, names, raw=raw))
 
     def _of_stream(self, file: _Pieces, *, raw: bool) -> Iterator[Chunk]:
         pa = arrow()
         reader = pa.ipc.open_stream(pa.PythonFile(file, mode="r"))
         names = chosen(reader.schema.names, self._columns, self.name)
-        yield from rows_of(reader, names, raw=raw)
+        yield from rows_of(map(_sound, reader), Rows(reader.schema, names, raw=raw))
         if file.ended:  # Arrow takes that for the end; but a writer that is done writes a mark
             raise SourceError(f"{self.name} has no end mark: it was broken off between two batches")
         if file.read(1):
             raise SourceError(f"{self.name} goes on behind its end mark: are two files in one?")
+
+
+def _sound(batch: Any) -> Any:
+    """Return a batch of a file, which was checked: Arrow follows wrong offsets into foreign memory.
+
+    Text of a wrong encoding passes: it costs its row, and no more.
+
+    Raises:
+        ArrowInvalid: it is damaged.
+    """
+    pa = arrow()
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
+        for column in batch.columns:
+            (column.cast(pa.large_binary()) if is_text(column.type) else column).validate(full=True)
+    return batch
 
 
 class _Pieces:
@@ -292,7 +305,8 @@ class ArrowStreamSource(BlockingSource):
     def _read(self, *, raw: bool) -> Iterator[Chunk]:
         reader = self._reader()
         kept = [name for name in reader.schema.names if not _is_unnamed_index(name)]
-        yield from rows_of(reader, chosen(kept, self._columns, self.name), raw=raw)
+        names = chosen(kept, self._columns, self.name)
+        yield from rows_of(reader, Rows(reader.schema, names, raw=raw))
 
     def _reader(self) -> Any:
         pa = arrow()
@@ -302,16 +316,15 @@ class ArrowStreamSource(BlockingSource):
         return pa.RecordBatchReader.from_stream(self._table)
 
 
-def rows_of(reader: Any, names: list[str], *, raw: bool) -> Iterator[Chunk]:
-    """Yield the rows of a reader of record batches in bounded chunks.
+def rows_of(batches: Iterable[Any], rows: Rows) -> Iterator[Chunk]:
+    """Yield the rows of record batches in bounded chunks.
 
     Args:
-        reader: The reader.
-        names: The columns to take.
-        raw: Whether values stay as Arrow gives them.
+        batches: The record batches.
+        rows: What makes entries of them.
     """
-    rows, done = Rows(reader.schema, names, raw=raw), 0
-    for batch in reader:
+    done = 0
+    for batch in batches:
         yield from rows.chunks(batch, done)
         done += batch.num_rows
 

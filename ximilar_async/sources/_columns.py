@@ -274,17 +274,20 @@ def _is_plain(pa: Any, kind: Any) -> bool:
     """Tell whether all values of a type are JSON as Arrow gives them."""
     types = pa.types
     if types.is_map(kind):
-        return _is_text(pa, kind.key_type) and _is_plain(pa, kind.item_type)
+        return is_text(kind.key_type) and _is_plain(pa, kind.item_type)
     if types.is_nested(kind):
         return not types.is_union(kind) and all(_is_plain(pa, child) for child in _children(kind))
-    return bool(
-        types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)
-    ) or _is_text(pa, kind)
+    return bool(types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind)) or is_text(
+        kind
+    )
 
 
-def _is_text(pa: Any, kind: Any) -> bool:
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+def is_text(kind: Any) -> bool:
+    """Tell whether a type of Arrow is of text."""
+    types = arrow().types
+    return any(
+        test(kind) for test in (types.is_string, types.is_large_string, types.is_string_view)
+    )
 
 
 def _python_type(pa: Any, kind: Any) -> Any:

@@ -11,7 +11,7 @@ from ximilar_async.errors import SourceError
 from ._arrow import rows_of
 from ._base import Entry
 from ._blocking import BYTES, ROWS, BlockingSource, chosen
-from ._columns import leave_out_images, plain_or_fault
+from ._columns import Rows, leave_out_images, plain_or_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +89,8 @@ class CursorSource(BlockingSource):
 
     def _read(self, *, raw: bool) -> Iterator[Chunk]:
         if hasattr(self._cursor, "adbc_statement"):
-            yield from rows_of(self._cursor.fetch_record_batch(), self._kept, raw=raw)
+            reader = self._cursor.fetch_record_batch()
+            yield from rows_of(reader, Rows(reader.schema, self._kept, raw=raw))
         else:
             yield from self._fetched(raw=raw)
 
