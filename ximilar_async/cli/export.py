@@ -94,7 +94,7 @@ def export(
             if file == STDOUT:
                 return await _to_stdout(collection, names, page_size, output)
             telling = Telling(f"export {collection.id}", file, output)
-            with live(output) as show, telling.of_what_is_kept():
+            with telling.of_what_is_kept(), live(output) as show:
                 report = await library.export(
                     collection,
                     file,
