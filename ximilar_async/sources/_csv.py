@@ -12,7 +12,7 @@ from ximilar_async.errors import ConfigError, SourceError
 from ._base import Entry
 from ._blocking import chosen
 from ._dialect import SAMPLE, Dialect, rows_of, tell_dialect
-from ._files import PART, FileSource
+from ._files import PART, PIECE, FileSource
 from ._text import TextReader, check_encoding, is_clean, oddity
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class _Lines:
         self.bad: dict[int, str] = {}
         """What is wrong with lines that were given, by their numbers."""
         self.ended = False
+        self.weight = 0
+        """Characters that were given since somebody set this to 0."""
         self._text = text
         self._name = name
         self._longest = longest
@@ -190,6 +192,7 @@ class _Lines:
         if not self.kept:
             self._length = 0
         self._length += len(line)
+        self.weight += len(line)
         self.kept.append(line)
         if self._length <= self._longest:
             return
@@ -303,7 +306,8 @@ class _Rows:
         if self._failed is not None:
             raise self._failed
         try:
-            while len(chunk) < PART and not self._fill(chunk):
+            self._lines.weight = 0
+            while len(chunk) < PART and self._lines.weight <= PIECE and not self._fill(chunk):
                 pass
         except SourceError as error:
             if not chunk:
@@ -335,7 +339,7 @@ class _Rows:
                 continue
             kept.clear()
             missing -= 1
-            if not missing:
+            if not missing or lines.weight > PIECE:
                 return False
         return True
 

@@ -132,7 +132,10 @@ def open_binary(place: str | os.PathLike[str] | Place) -> BinaryIO:
     """
     place = place if isinstance(place, Place) else Place.of(place)
     with telling(place):
-        return _decompressed(place, _open_raw(place))
+        raw = _open_raw(place)
+        if place.compression is None:
+            return raw
+        return cast("BinaryIO", _Unpacked(_decompressed(place, raw), raw))
 
 
 class ByteReader:
@@ -229,6 +232,30 @@ class _Counted(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed file holds; closing it closes the file, which decompressors leave open."""
+
+    def __init__(self, file: BinaryIO, raw: BinaryIO) -> None:
+        self._file = file
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+    def close(self) -> None:
+        if not self.closed:
+            with closing(self._raw), closing(self._file):
+                super().close()
 
 
 def _open_raw(place: Place) -> BinaryIO:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ximilar_async.errors import SourceError
 
 from ._base import Entry
-from ._files import PART, FileSource
+from ._files import PART, PIECE, FileSource
 from ._jsonl import NO_NUMBER
 from ._text import TextReader, is_clean, wrong_byte
 
@@ -64,9 +64,9 @@ class JsonSource(FileSource):
         try:
             for entry in array.entries():
                 chunk.append(entry)
-                if len(chunk) == PART:
+                if len(chunk) == PART or array.weight > PIECE:
                     yield chunk, array.position
-                    chunk = []
+                    chunk, array.weight = [], 0
         except SourceError:
             yield chunk, array.position
             raise
@@ -96,6 +96,8 @@ class _Array:
         self._span = (0, 0)
         self._number = 0
         self._odd = ""
+        self.weight = 0
+        """Characters of the elements since somebody set this to 0."""
         self._decoder = json.JSONDecoder(parse_constant=self._constant)
         self._lenient = json.JSONDecoder(parse_constant=self._constant, parse_int=self._integer)
 
@@ -200,6 +202,7 @@ class _Array:
     def _entry(self, value: Any, end: int) -> Entry:
         self._number += 1
         start, self._at = self._at, end
+        self.weight += end - start
         where, fault = f"record {self._number}", self._odd
         if not self._clean and (byte := wrong_byte(self._text, start, end)) is not None:
             fault = f"holds the byte {byte:#04x}, which is not {self._reader.encoding}"
