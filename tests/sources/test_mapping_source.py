@@ -22,6 +22,7 @@ from ximilar_async.sources import (
     SequenceSource,
     Source,
     as_source,
+    parse_mapping,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ async def test_rows_of_a_csv_file_become_records() -> None:
         },
         {"_id": "18", "_file": "boots/2.jpg", "shop": "cz"},
     ]
+
+
+async def test_a_column_that_is_blank_is_there_all_the_same(tmp_path: Path) -> None:
+    """A CSV file whose first rows have no tags is mapped; `empty` sees its blank cells."""
+    path = tmp_path / "shop.csv"
+    rows = "".join(f"{number};;\n" for number in range(700))
+    path.write_text(f"sku;labels;cost\n{rows}700;red;5\n", encoding="utf-8")
+    mapping = RecordMapping(id="sku", tags="labels", types={"cost": "float"})
+    found = await records(path, mapping)
+    assert (found[0], found[700]) == ({"_id": "0"}, {"_id": "700", "tags": ["red"], "cost": 5.0})
+    found = await records(path, parse_mapping([], mapping, empty="null"))
+    assert found[0] == {"_id": "0", "tags": [], "cost": None}
 
 
 async def test_a_bad_row_costs_that_row() -> None:
