@@ -15,7 +15,7 @@ from ._mapping import RecordMapping
 from ._mapping_file import load_mapping
 from ._mapping_notation import parse_mapping
 from ._open import open_source
-from ._paths import FolderSource, open_path
+from ._paths import FolderSource
 from ._resolve import Ids, Records, as_source
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "as_source",
     "fingerprint_of",
     "load_mapping",
-    "open_path",
     "open_source",
     "parse_mapping",
 ]

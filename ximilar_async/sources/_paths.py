@@ -14,19 +14,12 @@ from ._base import Entry
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ._base import Chunk, Source
+    from ._base import Chunk
 
 TAKEN: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".bmp", ".tif", ".tiff")
 REFUSED: Final = (".avif", ".heif", ".jp2", ".psd", ".svg")
 IMAGE_SUFFIXES: Final = frozenset({*TAKEN, ".gif", *REFUSED})
 """Endings of what is taken for an image; some are refused later, by name."""
-
-
-def open_path(path: str | os.PathLike[str]) -> Source:
-    """Return the source for a path: `open_source` by the name it had before."""
-    from ._open import open_source  # noqa: PLC0415 - it imports this module
-
-    return open_source(path)
 
 
 class FolderSource:
