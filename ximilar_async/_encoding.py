@@ -42,6 +42,11 @@ class Encoded:
     """
 
     pieces: tuple[bytes, ...] = field(repr=False)
+    _size: int = field(init=False, repr=False, eq=False)
+
+    @_size.default
+    def _count(self) -> int:
+        return sum(map(len, self.pieces))
 
     @classmethod
     def of(cls, wire: Wire) -> Encoded:
@@ -63,7 +68,7 @@ class Encoded:
         return cls(tuple(pieces))
 
     def __len__(self) -> int:
-        return sum(map(len, self.pieces))
+        return self._size
 
     def joined(self) -> bytes:
         """Return the whole."""
