@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from attrs import frozen
 
@@ -58,9 +58,8 @@ class Phase(IntEnum):
     DELETING = 13
 
 
-@frozen
-class Known:
-    """A row of the state."""
+class Known(NamedTuple):
+    """A row of the state; a tuple, for one is made for every record of a catalog."""
 
     n: int
     """Its number, unlike all others'."""

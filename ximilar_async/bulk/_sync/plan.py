@@ -81,7 +81,7 @@ class SyncPlan:
     notes: tuple[str, ...]
     requests: Mapping[str, int]
     samples: Mapping[str, tuple[str, ...]] = field(repr=False)
-    _prepared: Prepared = field(repr=False)
+    _prepared: Prepared = field(repr=False, alias="prepared")
 
     @property
     def changes(self) -> int:
