@@ -117,7 +117,12 @@ class ParquetSource(_FileSource):
         with self._sought() as opened, closing(_parquet(opened)) as file:
             self.size = file.metadata.num_rows
             names = chosen(file.schema_arrow.names, self._columns, self.name)
-            yield from rows_of(_batches(file, names), Rows(file.schema_arrow, names, raw=raw))
+            done = 0
+            for chunk in rows_of(_batches(file, names), Rows(file.schema_arrow, names, raw=raw)):
+                done += len(chunk)
+                yield chunk
+            if done != self.size:
+                raise SourceError(f"{self.name} has {done} rows, but {self.size} by its footer")
 
 
 def _parquet(opened: BinaryIO) -> Any:
