@@ -307,14 +307,19 @@ async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
 def _read(call: _Call[A], response: Response) -> A:
     """Read the response; neither an answer nor an error holds the token that it quotes."""
     sent = call.request.headers["authorization"]
-    wire = sent.encode()[_SCHEME:]
-    if len(wire) >= _SURELY_SECRET and wire in response.body:
+    if _quotes(response.body, sent):
         response = _redacted(_token_in(sent), response)
     try:
         return parse_response(call.endpoint, response, call.target)
     except XimilarError:
         redacted = _redacted(_token_in(sent), response)
     return parse_response(call.endpoint, redacted, call.target)
+
+
+def _quotes(body: bytes, sent: str) -> bool:
+    """Tell whether a body holds the token; no variable of a caller may hold it as bytes."""
+    wire = sent.encode()[_SCHEME:]
+    return len(wire) >= _SURELY_SECRET and wire in body
 
 
 def _token_in(sent: str) -> Secret:

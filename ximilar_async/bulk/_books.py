@@ -115,8 +115,9 @@ class Books:
         """Note that records are about to leave; False when that failed: then nothing may leave."""
         if self.journal is None:
             return True
+        pairs, self._decided = self._decided, []
         try:
-            self.journal.send([item.seq for item in items])
+            self.journal.send([item.seq for item in items], pairs)
             await self.journal.durable()
         except JournalError as error:
             self.on_stop(Stop.JOURNAL, str(error))

@@ -197,7 +197,8 @@ class Dispatcher:
             await self.sender.attempt(work, task)
         else:
             self._release(work.items, self.ending.reason)
-        if self.books.resumable:
+        # What is decided is written down together with the next batch that leaves, or now.
+        if self.books.resumable and (self.queue.empty() or self.ending.halted):
             await self.books.after()
 
     @property

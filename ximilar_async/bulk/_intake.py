@@ -220,14 +220,13 @@ class Intake:
         records = [entry[1] for entry in entries if entry[2] is None]
         if len(records) < self._size:
             return None
-        wires = encode_usual(records, need_url=self.preparer.operation.endpoint.needs_image)
-        if wires is None or sum(map(len, wires)) + len(wires) > self.options.max_batch_bytes:
+        usual = encode_usual(records, need_url=self.preparer.operation.endpoint.needs_image)
+        if usual is None or len(usual.joined) >= self.options.max_batch_bytes:
             return None
-        ids = [record["_id"] for record in records]
         first = self.ledger.read + 1
-        if not self.admission.enter_all(range(first, first + len(ids)), ids):
+        if not self.admission.enter_all(range(first, first + len(records)), usual.ids):
             return None
-        return Batch(tuple(self.ledger.admit_batch(entries, ids, wires)))
+        return Batch(tuple(self.ledger.admit_usual(entries, usual)), usual=usual)
 
     def _admit(self, entries: Chunk) -> list[Item]:
         """Open the records that no earlier run decided."""

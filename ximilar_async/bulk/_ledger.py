@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._books import Books
     from ._listeners import Listeners
+    from ._usual import Usual
 
 _SAMPLES = 10
 """Results of each unwanted outcome that the report keeps."""
@@ -96,21 +97,18 @@ class Ledger:
         self.read += len(items)
         return items
 
-    def admit_batch(
-        self, entries: Sequence[Entry], ids: Sequence[str], wires: Sequence[bytes]
-    ) -> list[Item]:
+    def admit_usual(self, entries: Sequence[Entry], usual: Usual) -> list[Item]:
         """Open records that were read and are ready to be sent.
 
         Args:
             entries: What was read.
-            ids: Their ids.
-            wires: Their JSON.
+            usual: The same, encoded.
         """
         seqs = range(self.read + 1, self.read + 1 + len(entries))
-        items = list(map(Item, seqs, entries, ids, wires))
+        items = list(map(Item, seqs, entries, usual.ids, usual.wires))
         self._open.update(zip(seqs, items, strict=True))
         self.read += len(items)
-        self.pending_bytes += sum(map(len, wires)) + len(wires)
+        self.pending_bytes += len(usual.joined) + 1
         return items
 
     def prepared(self, item: Item, wire: Wire) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import SearchAnswer
 
-    from ._item import Item
+    from ._item import Batch
     from ._reconcile import Reconciled
     from ._verify import Attribute
 
@@ -59,10 +59,12 @@ class Operation:
         end = b"," + rest + b"}" if rest else b"}"
         return (b'{"query_record":', end) if self.one_query else (b'{"records":[', b"]" + end)
 
-    def body(self, items: Sequence[Item]) -> Encoded:
+    def body(self, batch: Batch) -> Encoded:
         """Return the body of the request for a batch."""
         start, end = self._frame
-        wires = [item.wire for item in items]
+        if batch.joined is not None:
+            return Encoded((start, batch.joined, end))
+        wires = [item.wire for item in batch.items]
         if Encoded not in map(type, wires) and sum(map(len, wires)) < _COPIED:
             return Encoded((start, b",".join(map(joined, wires)), end))
         pieces = [piece for wire in wires for piece in (*Encoded.of(wire).pieces, b",")]

@@ -19,6 +19,7 @@ from ximilar_async.errors import (
 
 from ._calls import WithdrawnError
 from ._doubts import FATAL, FREE, knows_none
+from ._item import Batch
 from ._outcomes import Outcome
 from ._reconcile import Verdict, is_all_done
 from ._report import Stop
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ._calls import Calls
     from ._doubts import Doubts
     from ._health import Health
-    from ._item import Batch, Item
+    from ._item import Item
     from ._ledger import Ledger
     from ._operations import Operation
     from ._poison import PoisonGuard
@@ -101,7 +102,7 @@ class Sender:
 
     async def _attempt(self, batch: Batch, trace: Trace, task: asyncio.Task[Any]) -> None:
         again = batch.items[0].failed_at is not None
-        body = self.operation.body(batch.items)
+        body = self.operation.body(batch)
         try:
             try:
                 answer = await self.calls.call(
@@ -133,13 +134,13 @@ class Sender:
             found = Verdict(self.operation.success, answer=answer)
             self.ledger.settle(batch.items[0], found)
             return
-        self._decide(batch.items, raw)
+        self._decide(batch, raw)
         if _is_full(raw):
             self.on_stop(Stop.CAPACITY, "the collection is full (412)")
 
-    def _decide(self, items: Sequence[Item], raw: object) -> None:
+    def _decide(self, batch: Batch, raw: object) -> None:
         """Settle the records of an answer, or keep them in doubt."""
-        ids = [item.id or "" for item in items]
+        items, ids = batch.items, batch.ids
         if not self.ledger.listeners.wants_results and is_all_done(ids, raw):
             self.ledger.settle_all(items, self.operation.success)
             return
@@ -190,7 +191,7 @@ class Sender:
         if self.operation.one_query:
             self._give_up(batch.items, error, Outcome.NOT_FOUND)
         else:
-            self._decide(batch.items, error.raw)
+            self._decide(batch, error.raw)
 
     def _isolate(self, batch: Batch, error: XimilarError) -> None:
         """Find the record for which the whole request is refused: the others are fine."""
@@ -213,7 +214,7 @@ class Sender:
         raw = error.raw if isinstance(error, CapacityError) else None
         if isinstance(raw, dict) and raw.get("skipped_records"):
             self.health.answer(accepted=True)
-            self._decide(batch.items, raw)
+            self._decide(batch, raw)
         elif isinstance(error, CapacityError) and error.code == _FULL:
             # "refused because of storage capacity exceeded", and no word whether all of them were.
             for item in batch.items:
@@ -241,7 +242,7 @@ class Sender:
         rest = tuple(item for item in batch.items if item not in over)
         self._give_up(over, error, Outcome.FAILED)
         if rest:
-            await self._again(evolve(batch, items=rest), error, failure)
+            await self._again(Batch(rest, batch.isolated), error, failure)
 
     def _note_failure(self, item: Item, error: XimilarError, now: float) -> None:
         item.doubtful = item.doubtful or (error.doubtful and self.operation.endpoint.writes)

@@ -7,7 +7,7 @@ each request than one by one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -17,19 +17,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def encode_usual(records: Sequence[Any], *, need_url: bool) -> list[bytes] | None:
-    """Return the JSON of records that may be sent just as they are; None if one may not be.
+class Usual(NamedTuple):
+    """Records that may be sent just as they are."""
+
+    ids: Sequence[str]
+    wires: Sequence[bytes]
+    """The JSON of each."""
+    joined: bytes
+    """The same with commas between."""
+
+
+def encode_usual(records: Sequence[Any], *, need_url: bool) -> Usual | None:
+    """Return records encoded, if they may be sent just as they are; None if one may not be.
 
     Args:
         records: Records as they were read.
         need_url: Whether each has to bring an image; the usual one is a `_url`.
 
     Example:
-        >>> encode_usual([{"_id": "1", "_url": "https://example.com/1.jpg"}], need_url=True)
-        [b'{"_id":"1","_url":"https://example.com/1.jpg"}']
+        >>> encode_usual([{"_id": "1", "_url": "https://example.com/1.jpg"}], need_url=True).joined
+        b'{"_id":"1","_url":"https://example.com/1.jpg"}'
         >>> encode_usual([{"_id": "1", "_file": "1.jpg"}], need_url=True) is None
         True
     """
+    ids = []
     for record in records:
         if (
             type(record) is not dict
@@ -39,12 +50,14 @@ def encode_usual(records: Sequence[Any], *, need_url: bool) -> list[bytes] | Non
             or not _SPECIAL.isdisjoint(record)
         ):
             return None
+        ids.append(id_)
     try:
         wires = [_dumps(record, None, OPTIONS) for record in records]
     except TypeError:
         return None
     # orjson writes NaN as null: whether that is meant has to be seen record by record.
-    return None if b"null" in b"".join(wires) else wires
+    joined = b",".join(wires)
+    return None if b"null" in joined else Usual(ids, wires, joined)
 
 
 _SPECIAL = frozenset({"_file", "_image", "_base64"})

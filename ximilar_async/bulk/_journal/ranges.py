@@ -35,6 +35,8 @@ def to_ranges(seqs: Iterable[int]) -> Ranges:
     ordered = sorted(seqs)
     if not ordered:
         return ()
+    if ordered[-1] - ordered[0] == len(ordered) - 1 == len(set(ordered)) - 1:  # a batch, mostly
+        return ((ordered[0], ordered[-1]),)
     ranges = []
     first = last = ordered[0]
     for seq in ordered:

@@ -56,21 +56,20 @@ class State:
         """
         if self.start is None and not isinstance(line, Start):
             raise JournalError("it does not begin with the start of a run")
-        match line:
-            case Send(ranges):
-                self._send(ranges)
-            case Done(outcomes):
-                for outcome, ranges in outcomes.items():
-                    self._decide(outcome, ranges)
-                self._advance()
-            case Watermark():
-                self.upto, self.counts = line.upto, Counter(line.counts)
-                self.decided, self.sent = SeqSet.of(line.decided), SeqSet.of(line.sent)
-            case Start():
-                self.start, self.end = line, None
-                self.doubt |= line.doubt
-            case End():
-                self.end = line
+        if isinstance(line, Send):  # the usual ones first: a `match` costs more than the rest
+            self._send(line.ranges)
+        elif isinstance(line, Done):
+            for outcome, ranges in line.outcomes.items():
+                self._decide(outcome, ranges)
+            self._advance()
+        elif isinstance(line, Watermark):
+            self.upto, self.counts = line.upto, Counter(line.counts)
+            self.decided, self.sent = SeqSet.of(line.decided), SeqSet.of(line.sent)
+        elif isinstance(line, Start):
+            self.start, self.end = line, None
+            self.doubt |= line.doubt
+        else:
+            self.end = line
 
     def watermark(self) -> Watermark:
         """Return the line that says all of this at once."""

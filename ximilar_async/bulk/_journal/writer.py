@@ -155,22 +155,27 @@ class Journal:
         """Return why the last sync failed, if it did; `send` and `done` raise it."""
         return self._syncer.failure
 
-    def send(self, seqs: Iterable[int]) -> None:
+    def send(self, seqs: Iterable[int], decided: Iterable[tuple[int, Outcome]] = ()) -> None:
         """Note that records are about to leave; the request may go when this returns.
 
         Whether the request is the first with them or a repetition makes no difference.
 
         Args:
             seqs: The records' numbers in the input, from 1.
+            decided: What became of others before, as for `done`: one write is cheaper than two.
 
         Raises:
             JournalError: it could not be written: the request must not leave.
             AccountingError: one of them is decided.
         """
+        lines: list[Line] = []
+        if (outcomes := self._outcomes(decided)) is not None:
+            lines.append(Done(outcomes))
         ranges = to_ranges(seqs)
         if ranges:
             self._check(ranges)
-            self._write(Send(ranges))
+            lines.append(Send(ranges))
+        self._write(*lines)
 
     def done(self, pairs: Iterable[tuple[int, Outcome]]) -> None:
         """Note what became of records, sent or not.
@@ -186,16 +191,21 @@ class Journal:
             JournalError: it could not be written: to the next run they are doubtful.
             AccountingError: one of them is decided already.
         """
+        if (outcomes := self._outcomes(pairs)) is not None:
+            self._write(Done(outcomes))
+
+    def _outcomes(self, pairs: Iterable[tuple[int, Outcome]]) -> dict[Outcome, Ranges] | None:
+        """Return what became of records, checked; None if it is nothing to a journal."""
         decided = _by_outcome(pairs)
         numbers = [seq for seqs in decided.values() for seq in seqs]
         if not numbers:
-            return
+            return None
         if len(set(numbers)) != len(numbers):
             raise AccountingError("a record was decided twice at once")
         outcomes = {outcome: to_ranges(seqs) for outcome, seqs in decided.items()}
         for ranges in outcomes.values():
             self._check(ranges)
-        self._write(Done(outcomes))
+        return outcomes
 
     async def durable(self) -> None:
         """Return when all that was written is on the disk; a relaxed journal does not wait.
@@ -246,13 +256,15 @@ class Journal:
         if self._state.any_decided(ranges):
             raise AccountingError(f"one of the records {ranges} is decided already")
 
-    def _write(self, line: Line) -> None:
-        """Write a line, behind a watermark if one is due, and take it into the state."""
+    def _write(self, *lines: Line) -> None:
+        """Write lines, behind a watermark if one is due, and take them into the state."""
+        if not lines:
+            return
         if self._closed or self._ended:
             raise JournalError(f"the journal {self.path} is closed")
         if self._syncer.failure is not None:
             raise self._syncer.failure
-        data = encode(line)
+        data = b"".join(map(encode, lines))
         decided = self._state.counts.total()
         if decided >= self._marked + self._mark_every:
             data = encode(self._state.watermark()) + data
@@ -260,7 +272,8 @@ class Journal:
         if self._size > self._compact_above:
             self._compact()
         self._append(data)
-        self._state.apply(line)
+        for line in lines:
+            self._state.apply(line)
 
     def _append(self, data: bytes) -> None:
         try:
