@@ -17,7 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ximilar_async._encoding import Encoded, encode_body
+from ximilar_async._encoding import (
+    Encoded,
+    encode_body,
+    encode_request,
+    joined,
+    with_image,
+)
 from ximilar_async.errors import RecordError
 
 
@@ -177,9 +183,35 @@ def test_what_is_encoded_goes_into_a_body_byte_for_byte() -> None:
     assert wire == b'{"_id":"1","price":2.5,"n":null}'
     both = {"records": Encoded.list_of([wire, wire]), "query_record": Encoded.of(wire)}
     start = b'{"records":[' + wire + b"," + wire + b'],"query_record":' + wire
-    assert encode_body(both) == start + b"}"
-    assert encode_body({**both, "radius": None}) == start + b',"radius":null}'
-    assert encode_body({"k": 1, "records": Encoded.list_of([])}) == b'{"records":[],"k":1}'
+    assert encode_request(both) == start + b"}"
+    assert encode_request({**both, "radius": None}) == start + b',"radius":null}'
+    assert encode_request({"k": 1, "records": Encoded.list_of([])}) == b'{"records":[],"k":1}'
+
+
+@pytest.mark.parametrize("sizes", [[10], [10, 10], [70_000], [70_000] * 3, [3000] * 40])
+def test_image_data_is_put_in_when_it_leaves(sizes: list[int]) -> None:
+    """Whatever is handed on in pieces, together it is the JSON of the records, with their sizes."""
+    records = [{"_id": f"{n}", "_base64": "A" * size} for n, size in enumerate(sizes)]
+    wires = [
+        with_image(encode_body({"_id": record["_id"]}), record["_base64"].encode())
+        for record in records
+    ]
+    assert [len(wire) for wire in wires] == [len(encode_body(record)) for record in records]
+    whole = Encoded.list_of(wires)
+    assert orjson.loads(joined(whole.wire())) == records
+    assert len(whole.wire()) == len(whole) == len(encode_body({"r": records})) - len('{"r":}')
+
+
+def test_a_query_of_an_image_alone_has_no_empty_field() -> None:
+    """An image may be all that a record has."""
+    assert joined(with_image(b"{}", b"/9j/")) == b'{"_base64":"/9j/"}'
+
+
+def test_large_image_data_is_not_copied() -> None:
+    """The very bytes that were encoded are handed on; small pieces around them are put together."""
+    image = b"A" * 2**20
+    pieces = Encoded.of(Encoded.list_of([with_image(b'{"_id":"1"}', image)] * 2).wire()).pieces
+    assert [piece is image for piece in pieces] == [False, True, False, True, False]
 
 
 @pytest.mark.parametrize("record", [{"_base64": nan}, {"_base64": "AAAA", "price": nan}])
