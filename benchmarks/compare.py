@@ -4,7 +4,8 @@
 
 Clients take turns of a fraction of a second, each in a process of its own, and all processes are
 new in every round. What counts is the median of the turns' ratios: other work on the machine hits
-all alike. Writes `results/bench.json`; the page and the chart are made from that alone.
+all alike. Writes `results/bench.json`; the page, the chart and the README's table
+are made from that alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import chart
+import readme
 import report
 import results
 from attrs import frozen
@@ -204,6 +206,7 @@ def main() -> None:
     if not given.cases:
         results.write("bench", data, text)
         chart.draw(data, results.FOLDER / "bench.svg")
+        readme.main()
 
 
 if __name__ == "__main__":

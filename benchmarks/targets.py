@@ -1,4 +1,4 @@
-"""The targets of issue 4, and what the benchmark's JSON says of them. Pure."""
+"""The targets, and what the benchmark's JSON says of them. Pure."""
 
 from __future__ import annotations
 
