@@ -11,6 +11,8 @@ import os
 import threading
 import tracemalloc
 import warnings
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,8 @@ from ximilar_async.sources import (
     fingerprint_of,
     open_source,
 )
-from ximilar_async.sources._files import NOWHERE, PIECE, Place, open_binary
+from ximilar_async.sources._files import PIECE, open_binary
+from ximilar_async.sources._places import NOWHERE, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,10 +189,47 @@ async def test_an_address_is_read_like_a_file(memory: Any, ending: str) -> None:
     assert source.files_root == NOWHERE
 
 
+class Whole(BaseHTTPRequestHandler):
+    """Gives every address the same lines, always from the first byte on."""
+
+    body = LINES * 80
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with suppress(OSError):  # the reader has enough
+            self.wfile.write(self.body)
+
+
+async def test_a_server_without_ranges_is_read_as_a_whole() -> None:
+    """Many give a file only from its beginning on; then a copy on disk is read."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Whole)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        source = open_source(f"http://127.0.0.1:{server.server_port}/a.jsonl?key=secret")
+        found, error = await outcome(source)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert len(Whole.body) > 5 * PIECE  # fsspec reads so much at once
+    assert (ids(found), error) == (IDS * 80, None)
+    assert source.position == source.size == len(Whole.body)
+    assert source.name == "a.jsonl"
+
+
 async def test_an_address_where_nothing_is_is_named(memory: Any) -> None:
     """No such object, a file system that nobody knows, one whose package is missing."""
     for address, words in (
-        ("memory://shop/none.csv", "cannot read none.csv"),
+        ("memory://shop/none.csv", "cannot read none.csv: no such file"),
         ("nosuch://shop/none.csv", "cannot read none.csv: Protocol not known: nosuch"),
         ("hdfs+nope://shop/none.csv", "cannot read none.csv"),
     ):

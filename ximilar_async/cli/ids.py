@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from ximilar_async.errors import SourceError
 from ximilar_async.sources import Entry, open_source
-from ximilar_async.sources._files import Place
+from ximilar_async.sources._places import Place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

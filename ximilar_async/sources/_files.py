@@ -5,112 +5,38 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import re
-from contextlib import closing, contextmanager
-from pathlib import Path, PurePosixPath
+import shutil
+import tempfile
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
-
-from attrs import frozen
 
 from ximilar_async.errors import SourceError
 
-from ._fingerprint import address_fingerprint, path_fingerprint
 from ._iterables import _Pump
+from ._places import NOWHERE, Place, find, needed, telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
+    from pathlib import Path
 
     from ._base import Chunk
+
+__all__ = [
+    "NOWHERE",
+    "PART",
+    "PIECE",
+    "ByteReader",
+    "FileSource",
+    "Place",
+    "in_parts",
+    "open_binary",
+]
 
 PIECE: Final = 2**20
 """Bytes read at once: line by line aiofiles reads 13 thousand lines a second, so in 8.5 million."""
 
 PART: Final = 500
 """Entries handed on at once, so that `position` tells how far a slow run is."""
-
-NOWHERE: Final = Path(os.devnull)
-"""The folder of records that come from an address: no file of this machine is below it."""
-
-COMPRESSED: Final = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd"}
-"""How files are compressed, by their last ending."""
-
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
-_LOCAL: Final = re.compile(r"(?:file|local)://")
-_MANGLED: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
-_SECRETS: Final = re.compile(r"(?<=://)[^/@\s]*@|(?<=\S)[?#][^\s'\")]*")
-_EXTRA: Final = "pip install 'ximilar-async[sources]'"
-
-
-@frozen
-class Place:
-    """Where a file lies: a path of this machine or an address that fsspec knows.
-
-    Example:
-        >>> place = Place.of("s3://bucket/catalog.csv.gz")
-        >>> place.name, place.ending, place.compression, place.path
-        ('catalog.csv.gz', '.csv', 'gzip', None)
-    """
-
-    path: Path | None
-    """The path; None for an address."""
-    address: str
-    """The address; the path as text for a local file."""
-
-    @classmethod
-    def of(cls, place: str | os.PathLike[str]) -> Place:
-        """Tell addresses (`s3://…`, `https://…`) from paths; `file://` is a path."""
-        if isinstance(place, str):
-            if _LOCAL.match(place):
-                place = _LOCAL.sub("", place, count=1)
-            elif _ADDRESS.match(place) and "://" in place:
-                return cls(None, place)
-        return cls(Path(place), os.fspath(place))
-
-    @property
-    def name(self) -> str:
-        """Return the file's name, without what may be secret in an address."""
-        if self.path is not None:
-            return self.path.name or str(self.path)
-        first = next((part for part in self.address.split("::") if "://" in part), "")
-        below = _plain(first).partition("://")[2].rstrip("/")
-        return below.rpartition("/")[2] or _plain(self.address)
-
-    @property
-    def shown(self) -> str:
-        """Return what messages call it, without passwords and signatures."""
-        return self.address if self.path is not None else _plain(self.address)
-
-    @property
-    def compression(self) -> str | None:
-        """Return how it is compressed, by its ending."""
-        return COMPRESSED.get(PurePosixPath(self.name).suffix.lower())
-
-    @property
-    def ending(self) -> str:
-        """Return the ending that tells its format, in lower case: ".csv" of "a.csv.gz"."""
-        name = PurePosixPath(self.name)
-        return (PurePosixPath(name.stem) if self.compression else name).suffix.lower()
-
-    @property
-    def is_mangled(self) -> bool:
-        """Tell whether this was an address before it was made a path, which loses a slash."""
-        return self.path is not None and bool(_MANGLED.match(self.address))
-
-    def fingerprint(self) -> str | None:
-        """Return text that changes when the content does; None where nobody can tell.
-
-        Raises:
-            SourceError: it cannot be read.
-        """
-        if self.path is not None:
-            return path_fingerprint(self.path)
-        with telling(self):
-            system, path = _find(self.address)
-            return address_fingerprint(system.info(path))
-
-
-def _plain(address: str) -> str:
-    return _SECRETS.sub("", address)
 
 
 class _Readable(Protocol):
@@ -153,7 +79,7 @@ class ByteReader:
         with telling(place):
             raw = _open_raw(place)
             self.size = _size_of(raw)
-            self._raw = _Counted(raw)
+            self._raw = _Counted(raw, place)
             self._file = cast("_Readable", self._raw)
             if place.compression is not None:
                 self._file = cast("_Readable", _decompressed(place, cast("BinaryIO", self._raw)))
@@ -211,8 +137,9 @@ _ZSTD_STEP: Final = 4096
 class _Counted(io.RawIOBase):
     """Counts what is read of a file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, place: Place) -> None:
         self._file = file
+        self._place = place
         self.count = 0
 
     def readable(self) -> bool:
@@ -224,9 +151,28 @@ class _Counted(io.RawIOBase):
         return len(data)
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._file.read(size)
+        try:
+            data = self._file.read(size)
+        except ValueError as error:
+            if self._place.path is not None or "range requests" not in str(error):
+                raise
+            self._fetch_whole()
+            data = self._file.read(size)
         self.count += len(data)
         return data
+
+    def _fetch_whole(self) -> None:
+        """Go on with a copy on disk: a server without ranges gives a file only as a whole.
+
+        Reading on from the server itself would tie the connection to the speed of the run.
+        """
+        self._file.close()
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this reader
+        self._file = cast("BinaryIO", copy)
+        system, path = find(self._place.address)
+        with system.open(path, "rb", block_size=0) as stream:
+            shutil.copyfileobj(stream, self._file, PIECE)
+        self._file.seek(self.count)
 
     def close(self) -> None:
         if not self.closed:
@@ -261,27 +207,8 @@ class _Unpacked(io.RawIOBase):
 def _open_raw(place: Place) -> BinaryIO:
     if place.path is not None:
         return cast("BinaryIO", place.path.open("rb", buffering=0))
-    system, path = _find(place.address)
+    system, path = find(place.address)
     return cast("BinaryIO", system.open(path, "rb"))
-
-
-def _find(address: str) -> tuple[Any, str]:
-    """Return the file system of an address, and the path in it."""
-    fsspec = needed("fsspec", "addresses such as s3:// or https://")
-    system, path = fsspec.core.url_to_fs(address)
-    return system, path
-
-
-def needed(module: str, what: str) -> Any:
-    """Import a package that only some sources need.
-
-    Raises:
-        SourceError: it is not installed; the message says what installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise SourceError(f"{what} cannot be read without {module} ({error}): {_EXTRA}") from None
 
 
 def _size_of(file: Any) -> int | None:
@@ -311,35 +238,6 @@ def _zstd(file: BinaryIO) -> BinaryIO:
         arrow = needed("pyarrow", "files compressed by zstd")
         return cast("BinaryIO", arrow.CompressedInputStream(arrow.PythonFile(file, "r"), "zstd"))
     return cast("BinaryIO", own.open(file, "rb"))
-
-
-@contextmanager
-def telling(place: Place) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into a SourceError that names it."""
-    try:
-        yield
-    except SourceError:
-        raise
-    # A file system of fsspec's raises what its own library does.
-    except Exception as error:  # noqa: BLE001
-        raise SourceError(_reason(place, error)) from None
-
-
-def _reason(place: Place, error: Exception) -> str:
-    if place.compression is not None and not _is_of_system(error):
-        cut = isinstance(error, EOFError) or "runcated" in str(error)
-        how = "is cut off: the end is missing" if cut else f"is damaged: {error}"
-        return f"{place.name} {how} (compressed by {place.compression})"
-    words = isinstance(error, OSError) and error.strerror
-    text = words or str(error).replace(place.address, place.name) or type(error).__name__
-    return f"cannot read {place.name}: {_plain(text)}"
-
-
-def _is_of_system(error: Exception) -> bool:
-    """Tell whether an error is of the file system, not of what is stored."""
-    return isinstance(error, (ImportError, FileNotFoundError, PermissionError)) or (
-        isinstance(error, OSError) and error.errno is not None
-    )
 
 
 class FileSource:

@@ -11,11 +11,11 @@ from ximilar_async.errors import ConfigError, SourceError
 
 from ._arrow import ArrowFileSource, ParquetSource
 from ._csv import CsvSource
-from ._files import COMPRESSED, Place
 from ._json import JsonSource
 from ._jsonl import JsonlSource
 from ._mapped import MappedSource
 from ._paths import FolderSource
+from ._places import COMPRESSED, Place
 
 if TYPE_CHECKING:
     import os
