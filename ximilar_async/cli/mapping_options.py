@@ -67,8 +67,8 @@ class Mapped:
         Option(
             "--empty",
             help="What becomes of a blank cell: drop leaves the field out, which is what happens "
-            "unless something else is said; null makes it (and a NaN) null, which removes the field in an "
-            "update; keep keeps an empty text.",
+            "unless something else is said; null makes it null, and a NaN too, which removes the "
+            "field in an update; keep keeps an empty text.",
             rich_help_panel=COLUMNS,
         ),
     ] = None
