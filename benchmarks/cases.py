@@ -145,6 +145,8 @@ CASES: Final[Mapping[str, Case]] = {
         kind="bytes",
         turns=3,
     ),
+    # All send the files as they are: for the vendor's client they are below the 100 kB from which
+    # it decodes, for ours upright and below its 512 pixels.
     "files": Case(
         title="Images of 50 kB from files, 10 workers, no delay",
         clients={"bare": 150, "bulk": 150, "naive": 60, "vendor": 40},
@@ -184,7 +186,7 @@ CASES: Final[Mapping[str, Case]] = {
         kind="large",
         workers=4,
         rounds=1,
-        shown={"worst_ms": "worst, ms", "p99_ms": "p99, ms"},
+        shown={"worst_ms": "worst, ms", "p99_ms": "p99, ms", "own_ms": "worst by CPU, ms"},
     ),
     "rate": Case(
         title="A limit of 100 requests a second",

@@ -62,7 +62,7 @@ def workshop(vendor_python: str | None) -> Iterator[Workshop]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         draw(folder / "images")
-        draw(folder / "large", count=10, size=(1600, 1200))
+        draw(folder / "large", count=10, size=(1600, 1200), quality=92)
         yield Workshop(folder, environment(vendor_python))
 
 

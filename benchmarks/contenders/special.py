@@ -100,15 +100,20 @@ _BEAT = 0.001
 
 
 @asynccontextmanager
-async def _beating() -> AsyncIterator[list[float]]:
-    """Note by how much a timer of a millisecond is late, in milliseconds, while the block lasts."""
-    late: list[float] = []
+async def _beating() -> AsyncIterator[list[tuple[float, float]]]:
+    """Note by how much a timer of a millisecond is late while the block lasts, in milliseconds.
+
+    And how much CPU the loop's thread took meanwhile: of that alone other work on the machine, and
+    threads that hold the interpreter's lock, are innocent.
+    """
+    late: list[tuple[float, float]] = []
 
     async def beat() -> None:
         while True:
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.thread_time()
             await asyncio.sleep(_BEAT)
-            late.append(1e3 * (time.perf_counter() - start - _BEAT))
+            took = time.perf_counter() - start - _BEAT
+            late.append((1e3 * took, 1e3 * (time.thread_time() - cpu)))
 
     task = asyncio.create_task(beat())
     await asyncio.sleep(10 * _BEAT)
@@ -117,8 +122,10 @@ async def _beating() -> AsyncIterator[list[float]]:
     task.cancel()
 
 
-def _note_gaps(meter: Meter, late: list[float]) -> None:
-    meter.note(worst_ms=max(late), p99_ms=statistics.quantiles(late, n=100)[98])
+def _note_gaps(meter: Meter, late: list[tuple[float, float]]) -> None:
+    took, own = zip(*late, strict=True)
+    p99 = statistics.quantiles(took, n=100)[98]
+    meter.note(worst_ms=max(took), p99_ms=p99, own_ms=max(own))
 
 
 def _gaps(load: Load, meter: Meter, images: ImageOptions) -> None:
