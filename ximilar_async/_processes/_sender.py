@@ -63,6 +63,7 @@ class Sender:
         self._numbers: Iterator[int] = count()
         self._deaths = 0
         self._heads = _Heads()
+        self._ready: asyncio.Future[None]
         self.link: Link | None = None
         """The way to the process while it takes requests."""
         self.waiting: dict[int, tuple[asyncio.Future[Response], Request]] = {}
@@ -93,7 +94,10 @@ class Sender:
             raise
 
     def _take(self, kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
-        """Give an answer to whom it is due; it may be late, and nobody waits for it any more."""
+        """Give an answer to whom it is due, if it is not late and nobody waits for it any more."""
+        if kind == READY:
+            self._ready.set_result(None)
+            return
         future, _ = self.waiting.pop(number, _NOBODY)
         if future is None or future.done():
             return
@@ -136,21 +140,15 @@ class Sender:
 
     async def _serve(self, end: socket.socket) -> None:
         """Let the process carry requests until it ends or hangs."""
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def take(kind: int, number: int, mark: int, head: bytes, body: bytes) -> None:
-            if kind == READY:
-                ready.set_result(None)
-            else:
-                self._take(kind, number, mark, head, body)
-
-        self._heads = _Heads()
-        link = await linked(end, take)
+        loop = asyncio.get_running_loop()
+        self._heads, self._ready = _Heads(), loop.create_future()
+        link = await linked(end, self._take)
         link.when_room(self._changed)
         try:
             first = asyncio.FIRST_COMPLETED
-            await asyncio.wait([link.lost, ready], timeout=_STARTED_WITHIN, return_when=first)
-            if ready.done():
+            both = [link.lost, self._ready]
+            await asyncio.wait(both, timeout=_STARTED_WITHIN, return_when=first)
+            if self._ready.done():
                 self.link = link
                 self._changed()
                 await self._watch(link.lost)
