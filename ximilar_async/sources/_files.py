@@ -219,25 +219,23 @@ def _size_of(file: Any) -> int | None:
     return size or None
 
 
+_OWN: Final = {"gzip": "gzip", "bzip2": "bz2", "xz": "lzma", "zstd": "compression.zstd"}
+"""Python's modules for what is compressed; the last from Python 3.14 on."""
+
+
 def _decompressed(place: Place, file: BinaryIO) -> BinaryIO:
     """Return what a compressed file holds; imports wait until somebody needs them."""
     kind = place.compression
     if kind is None:
         return file
-    if kind == "zstd":
-        return _zstd(file)
-    # A Python may have been built without them.
-    module = importlib.import_module({"gzip": "gzip", "bzip2": "bz2", "xz": "lzma"}[kind])
-    return cast("BinaryIO", module.open(file, "rb"))
-
-
-def _zstd(file: BinaryIO) -> BinaryIO:
     try:
-        own = importlib.import_module("compression.zstd")  # from Python 3.14 on
-    except ImportError:
+        module = importlib.import_module(_OWN[kind])
+    except ImportError:  # a Python may also have been built without one
+        if kind != "zstd":
+            raise
         arrow = needed("pyarrow", "files compressed by zstd")
-        return cast("BinaryIO", arrow.CompressedInputStream(arrow.PythonFile(file, "r"), "zstd"))
-    return cast("BinaryIO", own.open(file, "rb"))
+        return cast("BinaryIO", arrow.CompressedInputStream(arrow.PythonFile(file, "r"), kind))
+    return cast("BinaryIO", module.open(file, "rb"))
 
 
 class FileSource:
