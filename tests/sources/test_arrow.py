@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import io
 import os
+import subprocess
+import sys
 import threading
 from contextlib import aclosing
 from datetime import UTC, date, datetime
@@ -521,3 +523,43 @@ async def test_nan_is_left_to_a_mapping() -> None:
     """Rows for a mapping keep what JSON cannot carry."""
     table = pa.table({"price": [float("inf")], "photo": [b"x"]})
     assert await raw_rows(ArrowStreamSource(table)) == [{"price": float("inf"), "photo": b"x"}]
+
+
+# --- without pyarrow ----------------------------------------------------------------------------
+
+BARE = """
+import asyncio, sys
+sys.modules["pyarrow"] = None  # as if it were not installed
+from ximilar_async.sources import ParquetSource, as_source
+
+async def tell(source):
+    try:
+        async for _ in source().chunks():
+            pass
+    except Exception as error:
+        print(type(error).__name__, error)
+
+class Table:
+    def __arrow_c_stream__(self, requested_schema=None):
+        return None
+
+asyncio.run(tell(lambda: ParquetSource("shop.parquet")))
+asyncio.run(tell(lambda: as_source(Table())))
+"""
+
+
+def test_without_pyarrow_the_error_says_what_installs_it(tmp_path: Path) -> None:
+    """Sources can be imported all the same; only what needs pyarrow is refused."""
+    (tmp_path / "shop.parquet").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", BARE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    first, second = done.stdout.splitlines()
+    for line in (first, second):
+        assert line.startswith("SourceError ")
+        assert "pip install 'ximilar-async[sources]'" in line

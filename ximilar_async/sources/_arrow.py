@@ -12,7 +12,8 @@ from ximilar_async.errors import SourceError
 
 from ._blocking import BYTES, ROWS, BlockingSource, chosen
 from ._columns import Rows, arrow, is_binary, is_text
-from ._files import NOWHERE, ByteReader, Place, open_binary
+from ._files import ByteReader, open_binary
+from ._places import NOWHERE, Place
 
 if TYPE_CHECKING:
     import os
