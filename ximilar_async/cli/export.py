@@ -22,7 +22,6 @@ from ximilar_async.sinks import replaced
 
 from .connect import find_collection, open_client
 from .failures import UsageError
-from .info import record_count
 from .options import ACTION, HOW, Access, Output, Place
 from .pace import Pace
 from .progress import bar_view, live
@@ -216,13 +215,13 @@ async def _to_stdout(
     collection: Collection, names: list[str] | None, page_size: int, output: Output
 ) -> int:
     """Write JSON lines to stdout, as they come."""
-    before = await record_count(collection)
+    before = await library.record_count(collection)
     with opened(STDOUT) as target:
         done = await write_records(
             collection, target, before, page_size=page_size, names=names, output=output
         )
     say(f"{counted(done, 'record')} exported", output)
-    return agreement(done, before, await record_count(collection))
+    return agreement(done, before, await library.record_count(collection))
 
 
 async def write_records(
