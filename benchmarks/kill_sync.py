@@ -1,6 +1,7 @@
 """Syncs of real processes killed again and again: do they converge, and is anything lost?
 
-    python benchmarks/kill_sync.py --seeds 50 [--first 0] [--records 240] [--kills 4]
+    python benchmarks/kill_sync.py --seeds 50 [--first 0] [--records 240] [--kills 4] [--remote]
+        [--still]
 
 Each seed is a catalog that goes on changing: a quarter of the photos, a tenth of the prices, some
 products gone and some new, once before and about every second time after a kill. Even seeds mirror,
@@ -32,7 +33,12 @@ async def loop(given: argparse.Namespace) -> Counter[str]:
     """Play all seeds, two at a time, and return the sums; of `window` the largest."""
     totals: Counter[str] = Counter()
     places = asyncio.Semaphore(AT_ONCE)
-    setting = Setting(records=given.records, kills=given.kills)
+    setting = Setting(
+        records=given.records,
+        kills=given.kills,
+        remote=given.remote,
+        changing=0.0 if given.still else 0.5,
+    )
 
     async def one(seed: int) -> None:
         async with places:
@@ -58,6 +64,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--records", type=int, default=240)
     parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--remote", action="store_true", help="the records carry the state")
+    parser.add_argument("--still", action="store_true", help="the catalog changes only once")
     given = parser.parse_args()
     began = time.monotonic()
     totals = asyncio.run(loop(given))

@@ -52,6 +52,8 @@ class Setting:
     """Share of the writes that are answered 503 and not applied."""
     lost: float = 0.04
     """Share of the writes that are applied and never answered."""
+    remote: bool = False
+    """Whether the records themselves carry the state; then every seed mirrors."""
 
 
 @frozen
@@ -173,7 +175,7 @@ class Play:
 
     async def sync(self) -> bool:
         """Sync until it ends or is killed; tell whether it was killed."""
-        words = (self.emulator.url, str(self.folder), self.mode)
+        words = (self.emulator.url, str(self.folder), self.mode, self.setting.remote)
         process = _FORKS.Process(target=run, args=words, daemon=True)
         self.killing.process = process
         process.start()
@@ -190,7 +192,7 @@ class Play:
     async def stored(self) -> Catalog:
         async with Ximilar("another", base_url=self.emulator.url) as client:
             pages = client.collection("c").iter_records(fields_to_return=["*"])
-            return {record["_id"]: dict(record) async for record in pages}
+            return {record["_id"]: _unmarked(record) async for record in pages}
 
 
 async def play(seed: int, folder: Path, setting: Setting | None = None) -> Figures:
@@ -210,7 +212,7 @@ async def play(seed: int, folder: Path, setting: Setting | None = None) -> Figur
     killing = Killing(plan, dice)
     kills = window = 0
     async with Emulator(faults=killing, latency=0.001) as emulator:
-        mode: Mode = "upsert" if seed % 2 else "mirror"
+        mode: Mode = "upsert" if seed % 2 and not setting.remote else "mirror"
         it = Play(dice, folder, mode, setting, emulator, killing)
         it.begin()
         assert not await it.sync()
@@ -248,6 +250,10 @@ def _differing(stored: Catalog, it: Play) -> int:
     wrong = sum(stored.get(id_) != record for id_, record in wanted.items())
     extra = set(stored) - set(wanted)
     return wrong + len(extra if it.mode == "mirror" else extra - it.dropped)
+
+
+def _unmarked(record: Any) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "ximilar_async_sync"}
 
 
 def _present(record: dict[str, Any]) -> dict[str, Any]:

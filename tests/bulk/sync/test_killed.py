@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from bulk.sync.kill_play import play
+from bulk.sync.kill_play import Setting, play
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -25,3 +25,9 @@ async def test_a_sync_that_is_killed_again_and_again_converges(seed: int, tmp_pa
     figures = await play(seed, tmp_path)
     assert (figures.differing, figures.deleted_not_inserted, figures.second_writes) == (0, 0, 0)
     assert figures.kills >= 1
+
+
+async def test_records_that_carry_the_state_are_enough(tmp_path: Path) -> None:
+    """The same without a state file: each process is a fresh machine."""
+    figures = await play(1, tmp_path, Setting(remote=True, kills=3))
+    assert (figures.differing, figures.deleted_not_inserted, figures.second_writes) == (0, 0, 0)

@@ -88,6 +88,9 @@ class Course:
         Raises:
             StoppedError: it is.
         """
+        deadline = self.options.deadline
+        if deadline is not None and self.elapsed >= deadline:
+            self.end(Stop.DEADLINE, f"{deadline:g} seconds have passed")
         if self.over:
             raise StoppedError
 

@@ -237,9 +237,11 @@ class State:
             self._put(database, rows)
 
     def _put(self, database: sqlite3.Connection, rows: Iterable[Row]) -> None:
+        database.executemany(_UPSERT, self._numbered(rows))
+
+    def _numbered(self, rows: Iterable[Row]) -> Iterator[tuple[object, ...]]:
         for row in rows:
-            values = (row.id, self._next, row.meta, row.image, row.shape, row.stamp, row.phase)
-            database.execute(_UPSERT, values)
+            yield row.id, self._next, row.meta, row.image, row.shape, row.stamp, row.phase
             self._next += 1
 
     def clear(self) -> None:
