@@ -361,6 +361,27 @@ async def test_every_table_gives_its_rows(kind: str) -> None:
     assert source.position == COUNT
 
 
+async def test_what_a_part_shares_with_the_whole_does_not_make_chunks_small() -> None:
+    """Large dictionaries and the data of views count as much as a part of them takes."""
+    texts = pa.array([f"{number} ".ljust(200_000 // 8) for number in range(800)])
+    views = texts.cast(pa.string_view())
+    offsets = pa.array(range(801), pa.int32())
+    few = pa.array([number % 3 for number in range(800)])
+    table = pa.table(
+        {
+            "a": pa.DictionaryArray.from_arrays(few, pa.array([str(n) * 9 for n in range(10**6)])),
+            "b": pa.ListArray.from_arrays(offsets, views).slice(0, 800),
+        }
+    )
+    for name, rows in (("a", ROWS), ("b", 300)):  # 300 of 25 kB are within 8 MiB
+        source = as_source(table.select([name]))
+        chunks = [chunk async for chunk in source.chunks()]
+        assert max(map(len, chunks)) == rows
+        assert [entry.record for chunk in chunks for entry in chunk] == (
+            table.select([name]).to_pylist()
+        )
+
+
 async def test_a_computation_that_fails_is_a_source_error() -> None:
     """What came before it counts."""
 
