@@ -19,7 +19,13 @@ from ximilar_async._endpoints import METHODS
 from ximilar_async.emulator import Emulator
 
 ROOT = Path(ximilar_async.__file__).parent
-FACES = ["ximilar_async", "ximilar_async.bulk", "ximilar_async.emulator", "ximilar_async.errors"]
+FACES = [
+    "ximilar_async",
+    "ximilar_async.bulk",
+    "ximilar_async.emulator",
+    "ximilar_async.errors",
+    "ximilar_async.sources",
+]
 """Modules that users import from."""
 
 TOP_LEVEL = {

@@ -104,25 +104,6 @@ def test_the_second_signal_ends_at_once(
         assert out == ""
 
 
-def test_an_interrupted_export_leaves_no_file(
-    start: Callable[..., subprocess.Popen[str]],
-    serve: Callable[..., Any],
-    cli: Callable[..., subprocess.CompletedProcess[str]],
-    addresses: Callable[[int], Path],
-    tmp_path: Path,
-) -> None:
-    """Under the final name there is a whole export or nothing, and no rest lies beside it."""
-    with serve("--latency", 0.02) as url:
-        settings = {"XIMILAR_URL": url, "XIMILAR_TOKEN": "any", "XIMILAR_COLLECTION": "c1"}
-        assert cli("insert", addresses(300), **settings).returncode == 0
-        process = start("export", "all.jsonl", "--page-size", 1, **settings)
-        while not list(tmp_path.glob(".all.jsonl*")):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-        assert list(tmp_path.glob("*all.jsonl*")) == []
-
-
 def test_a_reader_that_leaves_early_is_no_error(
     start: Callable[..., subprocess.Popen[str]],
     serve: Callable[..., Any],

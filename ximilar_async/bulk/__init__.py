@@ -3,9 +3,12 @@
 `insert`, `near_dups_insert`, `update`, `delete` and `get` take a list, an iterable, an async
 iterable, the path of a JSONL file or of a folder of images; they cut it into requests of 10
 records, keep several under way within the client's limits, and return a `Report` whose counts sum
-to the records read. `sync` brings a collection in line with a whole catalog.
+to the records read. `sync` brings a collection in line with a whole catalog,
+`export` writes one to a file, `duplicates` finds what is in it twice.
 """
 
+from ._duplicates import Duplicates, duplicates
+from ._export import ExportReport, export
 from ._job import Job
 from ._options import Options
 from ._outcomes import Outcome, Result
@@ -16,7 +19,9 @@ from ._sync import Mode, SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, s
 from ._writer import Writer
 
 __all__ = [
+    "Duplicates",
     "ExitCode",
+    "ExportReport",
     "Job",
     "Mode",
     "Options",
@@ -30,6 +35,8 @@ __all__ = [
     "Writer",
     "apply_plan",
     "delete",
+    "duplicates",
+    "export",
     "get",
     "insert",
     "near_duplicates",

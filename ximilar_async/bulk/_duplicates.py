@@ -103,7 +103,7 @@ async def duplicates(
         XimilarError: the service refuses, or does not answer even after retries.
 
     Example:
-        found = await duplicates(shoes, radius=5.0)
+        found = await bulk.duplicates(shoes, radius=5.0)
         for group in found.groups:
             print(group.first.id, [(other.id, other.distance) for other in group.others])
 

@@ -95,7 +95,7 @@ async def export(
             before is kept.
 
     Example:
-        report = await export(shoes, "all.csv", fields=["price", "product_id"])
+        report = await bulk.export(shoes, "all.csv", fields=["price", "product_id"])
         print(report.records, report.agrees)
 
     Documented in: Visual Search, All Records.

@@ -28,7 +28,7 @@ from .failures import UsageError
 from .options import ACTION, Access, Output, Place, read_distance
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
-from .search import _check_page, _tell_missing, read_filter
+from .search import check_page, tell_missing, read_filter
 from .signals import run
 from .tables import counted
 
@@ -154,7 +154,7 @@ def duplicates(
     """List groups of records whose images are nearly the same."""
     condition = None if filter is None else read_filter(filter)
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
-    _check_page(html, images)
+    check_page(html, images)
     if remote_images and html is None:
         raise UsageError("--remote-images goes with --html: it is the page that loads them")
     _check_list(delete_list, html)
@@ -270,7 +270,7 @@ async def _write_page(collection: Collection, groups: Groups, wish: Wish) -> Non
         put_json({"page": str(html), "groups": len(groups), "records": groups.records})
     else:
         put(f"{headline(groups)}; page: {html}")
-    _tell_missing(made.missing, wish.images, wish.output)
+    tell_missing(made.missing, wish.images, wish.output)
 
 
 # --- JSON ---------------------------------------------------------------------------------------

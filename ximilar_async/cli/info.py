@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from ximilar_async._collection import Collection
+from ximilar_async.bulk._export import record_count
 from ximilar_async.client import Ximilar
-from ximilar_async.errors import AnswerError
 
 from .connect import any_collection, find_collection, open_client
 from .options import Access, Output, Place
@@ -70,18 +69,6 @@ def account(access: Access, output: Output) -> int:
             put(pairs_view(answer.raw))
 
     return _asked(access, ask)
-
-
-async def record_count(collection: Collection) -> int:
-    """Return how many records a collection holds.
-
-    Raises:
-        AnswerError: the service does not say.
-    """
-    number = (await collection.get_record_count()).count
-    if number is None:
-        raise AnswerError("getRecordCount: the answer has no number of records")
-    return number
 
 
 def _asked(access: Access, ask: Callable[[Ximilar], Awaitable[None]]) -> int:

@@ -91,7 +91,7 @@ def search(
     condition = None if filter is None else read_filter(filter)
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
     query = query_record(image)
-    _check_page(html, images)
+    check_page(html, images)
     needed = ("_id",) if html is None else ("_id", "_file", "_url")  # to find the images
 
     async def work(_: object) -> int:
@@ -109,7 +109,7 @@ def search(
         )
         html.write_text(page.html, encoding="utf-8")
         _tell_page(html, answer.matches, output)
-        _tell_missing(page.missing, images, output)
+        tell_missing(page.missing, images, output)
         return 0
 
     return run(work)
@@ -122,7 +122,7 @@ def _tell_page(page: Path, matches: Sequence[Match], output: Output) -> None:
         put(f"{counted(len(matches), 'record')} found; page: {page}")
 
 
-def _tell_missing(ids: Sequence[str], images: Path | None, output: Output) -> None:
+def tell_missing(ids: Sequence[str], images: Path | None, output: Output) -> None:
     """Say which records stand on the page without an image, and what to do about it."""
     if not ids:
         return
@@ -188,7 +188,12 @@ def _where(text: str, error: ValueError) -> str:
     return f"{error.msg} at character {error.pos + 1}: {before} >>> {after or 'the end'}"
 
 
-def _check_page(html: Path | None, images: Path | None) -> None:
+def check_page(html: Path | None, images: Path | None) -> None:
+    """See before anything is searched whether a page can be written, and has its images.
+
+    Raises:
+        UsageError: it cannot, or they are not there.
+    """
     if html is None:
         if images is not None:
             raise UsageError("--images goes with --html: it is where the page's images lie")
