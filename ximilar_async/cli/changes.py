@@ -12,6 +12,7 @@ from .failures import UsageError
 from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
 from .options import Access, Output, Place
+from .reading import Delimiter, Encoding, FormatOption
 from .run_options import EXIT_CODES, Run
 from .runs import Plan, carry_out, check_files
 
@@ -57,6 +58,9 @@ def update(
         ),
     ],
     *,
+    format: FormatOption = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     mapped: Mapped,
     run: Run,
     place: Place,
@@ -71,7 +75,9 @@ def update(
             f"{source!r} is a folder: images cannot be updated; name a file of records with the "
             "fields to change"
         )
-    records = mapped.of_changes(open_source(source))
+    records = mapped.of_changes(
+        open_source(source, format=format, encoding=encoding, delimiter=delimiter)
+    )
     return carry_out(
         Plan(
             f"update {records.name}",
@@ -94,6 +100,9 @@ def delete(
         ),
     ],
     *,
+    format: FormatOption = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     mapped: Mapped,
     run: Run,
     place: Place,
@@ -102,7 +111,7 @@ def delete(
 ) -> int:
     """Delete stored records by their ids, and account for every id."""
     check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
-    ids = mapped.of_ids(open_ids(source))
+    ids = mapped.of_ids(open_ids(source, format=format, encoding=encoding, delimiter=delimiter))
     return carry_out(
         Plan(
             f"delete {ids.name}",

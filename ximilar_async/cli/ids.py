@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ximilar_async.sources import Chunk, Source
+    from ximilar_async.sources._open import Format
 
 _PART: Final = 500
 """Lines read at once."""
@@ -33,10 +34,22 @@ def local_path(place: str) -> Path | None:
     return Place.of(place).path
 
 
-def open_ids(place: str) -> Source:
+def open_ids(
+    place: str,
+    *,
+    format: Format | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Source:
     """Return the ids in a file that ends in `.txt`, one a line; else what `open_source` returns.
 
-    The ending alone decides: a line of JSON could be an id.
+    The ending alone decides, unless the format is named: a line of JSON could be an id.
+
+    Args:
+        place: A path or an address.
+        format: As for `open_source`.
+        encoding: As for `open_source`.
+        delimiter: As for `open_source`.
 
     Raises:
         SourceError: there is no such path, or it is of no kind that is read here.
@@ -47,9 +60,10 @@ def open_ids(place: str) -> Source:
         ximilar_async.errors.SourceError: no such file or folder: 'no-such.txt'
     """
     path = local_path(place)
-    if path is not None and path.suffix.lower() == ".txt" and path.is_file():
+    plain = (format, encoding, delimiter) == (None, None, None)
+    if plain and path is not None and path.suffix.lower() == ".txt" and path.is_file():
         return IdLines(path)
-    return open_source(place)
+    return open_source(place, format=format, encoding=encoding, delimiter=delimiter)
 
 
 class IdLines:

@@ -12,6 +12,7 @@ from ximilar_async.sources import open_source
 from .ids import local_path
 from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
+from .reading import Delimiter, Encoding, FormatOption
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
 
@@ -56,6 +57,9 @@ def insert(
             rich_help_panel=ACTION,
         ),
     ] = False,
+    format: FormatOption = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     mapped: Mapped,
     insertion: Insertion,
     run: Run,
@@ -66,7 +70,9 @@ def insert(
     """Insert a folder of images or a file of records, and account for every record."""
     insertion.check("--near-dups", near_dups=near_dups)
     check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
-    records = mapped.of_records(open_source(source))
+    records = mapped.of_records(
+        open_source(source, format=format, encoding=encoding, delimiter=delimiter)
+    )
     start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
     options = insertion.applied(run.options)
     return carry_out(
