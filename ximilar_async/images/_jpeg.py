@@ -66,7 +66,7 @@ def plain_jpeg(data: bytes) -> tuple[int, int, int] | None:
                 if (end - at) % _TABLE_BYTES or max(data[at:end:_TABLE_BYTES]) >= _WIDE:
                     return None
             elif mark == _SCAN:
-                return None if 0 in size or end > len(data) else (*size, end)
+                return None if 0 in size or end > len(data) else (size[0], size[1], end)
             elif mark not in _SKIPPED:
                 return None
     except (error, ValueError):  # it ends too early
