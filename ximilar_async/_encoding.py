@@ -43,10 +43,10 @@ class Encoded:
 
     pieces: tuple[bytes, ...] = field(repr=False)
     _size: int = field(init=False, repr=False, eq=False)
+    """Counted once: a record's is asked for four times."""
 
-    @_size.default
-    def _count(self) -> int:
-        return sum(map(len, self.pieces))
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_size", sum(map(len, self.pieces)))
 
     @classmethod
     def of(cls, wire: Wire) -> Encoded:
