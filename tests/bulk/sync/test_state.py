@@ -107,6 +107,7 @@ def test_a_state_belongs_to_one_collection(tmp_path: Path) -> None:
 def test_two_processes_do_not_share_a_state(tmp_path: Path) -> None:
     """The second one is told who has it; when the first is killed, the file is free."""
     path = tmp_path / "state.db"
+    opened(path).close()
     code = (
         "import sys, pathlib; from ximilar_async.bulk._sync.state import State\n"
         "state = State.open(pathlib.Path(sys.argv[1]), collection='c', service='photos')\n"
@@ -121,6 +122,7 @@ def test_two_processes_do_not_share_a_state(tmp_path: Path) -> None:
         assert other.stdout.readline() == b"open\n"
         with pytest.raises(StateError, match=rf"in use by process {other.pid} on .*; wait for it"):
             opened(path)
+        assert not path.with_name("state.db-shm").exists()
         other.kill()
     opened(path).close()
 

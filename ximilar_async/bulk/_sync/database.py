@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 APPLICATION: Final = 0x58_53_59_4E
 """Stands in the head of every state file ("XSYN"): no other SQLite file is taken for one."""
 
-_SHARED: Final = ("temp_store = file", "cache_size = -32768", "mmap_size = 0")  # KiB
-_KEPT: Final = ("locking_mode = exclusive", "journal_mode = wal", "wal_autocheckpoint = 2000")
-_PASSING: Final = ("journal_mode = off", "synchronous = off", "locking_mode = exclusive")
+_BOUNDED: Final = ("temp_store = file", "cache_size = -32768", "mmap_size = 0")  # KiB
+_KEPT: Final = ("journal_mode = wal", "wal_autocheckpoint = 2000", *_BOUNDED)
+_PASSING: Final = ("journal_mode = off", "synchronous = off", *_BOUNDED)
 """Nothing of a passing file outlives the process, so nothing of it needs to be safe on disk."""
+
+_ALONE: Final = "locking_mode = exclusive"
+"""Set before all else: SQLite then needs no shared memory beside the file."""
 
 
 def open_kept(path: Path, scripts: Sequence[str]) -> sqlite3.Connection:
@@ -68,7 +71,7 @@ def open_passing(folder: Path | None, script: str) -> sqlite3.Connection:
     path = Path(name)
     with complaints(path):
         database = _connect(name)
-        for setting in (*_SHARED, *_PASSING):
+        for setting in (_ALONE, *_PASSING):
             database.execute(f"PRAGMA {setting}")
         database.executescript(script)
         database.execute("BEGIN")  # never committed: that would only write what can wait
@@ -113,7 +116,7 @@ def _connect(name: str) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
-    for setting in (*_SHARED, *_KEPT):
+    for setting in (_ALONE, *_KEPT):
         database.execute(f"PRAGMA {setting}")
     database.execute("BEGIN EXCLUSIVE")  # takes the lock, which exclusive mode then keeps
     (application,) = database.execute("PRAGMA application_id").fetchone()

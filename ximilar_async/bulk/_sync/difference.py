@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from attrs import frozen
 
@@ -25,7 +25,7 @@ class Action(StrEnum):
     REPLACE = "replace"
     DELETE = "delete"
     RESTORE = "restore"
-    """Insert what an interrupted replacement deleted and the source does not have any more."""
+    """Insert what an interrupted replacement deleted, whether the source still has it or not."""
     ADOPT = "adopt"
     """Note what is stored; nothing is sent."""
     SEED = "seed"
@@ -187,11 +187,16 @@ def image_in_doubt(
     """
     if told is not None:
         return told
-    if under_way is None or under_way.phase in (Phase.UPDATING, Phase.DELETING):
-        return None if known is None else known.image
+    if known is not None and (under_way is None or under_way.phase in _IMAGE_STAYS):
+        return known.image
+    if under_way is None:
+        return None
     if under_way.phase is Phase.REPLACING:
         return UNKNOWABLE  # the old one or the new one
     return under_way.image
+
+
+_IMAGE_STAYS: Final = frozenset({Phase.UPDATING, Phase.DELETING})
 
 
 def settle_absent(mode: Mode, under_way: UnderWay, *, stored: bool) -> Action:

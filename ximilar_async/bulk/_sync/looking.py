@@ -197,6 +197,8 @@ class _Doubt:
             marked=self._is_marked(task),
         )
         done = evolve(task, action=found.action, removed=found.removed)
+        if found.action is Action.INSERT and self._is_half_replaced():
+            return evolve(done, action=Action.RESTORE), False
         if found.action is Action.SEED:
             done = self._seeded(done)
         kept = found.action in (Action.ADOPT, Action.UPDATE)
@@ -204,6 +206,10 @@ class _Doubt:
             record = orjson.dumps({"record": orjson.loads(task.record or b"null")})
             return evolve(done, record=record, reason="is not stored, and has no image"), False
         return done, kept and task.image is not None and stored_image is None
+
+    def _is_half_replaced(self) -> bool:
+        under_way = self._under_way
+        return under_way is not None and under_way.phase is Phase.REPLACING
 
     def _absent(self, task: Task, under_way: UnderWay, mode: Mode) -> Task:
         """Return what is to be done about a record that the source does not have."""

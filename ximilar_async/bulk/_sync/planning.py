@@ -54,8 +54,10 @@ class Prepared:
     stored: int = 0
     seeded: int = 0
     images_unknown: int = 0
+    doubts: frozenset[str] = frozenset()
+    """Ids of what was under way when an earlier run ended."""
     in_doubt: int = 0
-    """Records that were under way when an earlier run ended."""
+    """How many these are."""
     broken: str = ""
     generation: str = ""
     """What tells the state from one before or after a change."""
@@ -163,6 +165,7 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     terms, state, options = prepared.terms, prepared.state, prepared.terms.options
     doubts = await asyncio.to_thread(state.under_way)
     images = options.images or course.collection.images
+    prepared.doubts = frozenset(doubts)
     reader = Reader(terms, state, prepared.work, doubts, images, course.root)
     prepared.generation = state.generation
     prepared.source, prepared.root, prepared.in_doubt = source.name, course.root, len(doubts)

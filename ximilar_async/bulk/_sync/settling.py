@@ -1,0 +1,227 @@
+"""What becomes of the tasks that a sync sends: counted, told, and written into the state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from attrs import define, evolve, field
+
+from ximilar_async.bulk._outcomes import Outcome
+
+from .difference import Action, Phase, UnderWay
+from .hashes import IMAGE_FIELDS, Mark, shape_key
+from .state import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ximilar_async.bulk._outcomes import Result
+
+    from .planning import Prepared
+    from .work import Task
+
+
+@define(eq=False)
+class Settling:
+    """Keeps the tasks that a bulk run was handed until each has its result.
+
+    Only `write` touches the disk; everything else belongs onto the event loop.
+
+    Args:
+        prepared: The plan and the state.
+        tell: Called with each result of a record of the source, and of what is gone.
+    """
+
+    prepared: Prepared
+    tell: Callable[[Result], None]
+    tally: Counter[str] = field(factory=Counter, init=False)
+    """What became of records, by the names in the report."""
+    again: list[Task] = field(factory=list, init=False)
+    """Tasks of which the collection says something else than the state."""
+    last_round: bool = field(default=False, init=False)
+    """Whether nothing is treated once more."""
+    open: dict[str, Task] = field(factory=dict, init=False)
+    """Tasks that were handed out and are not decided."""
+    _put: list[Row] = field(factory=list, init=False)
+    _gone: list[str] = field(factory=list, init=False)
+    _unmark: list[str] = field(factory=list, init=False)
+    _sound: bool = field(default=True, init=False)
+    """Whether every result was noted, so that what has none certainly never left."""
+
+    def hand_out(
+        self, tasks: Sequence[Task], phase: Phase, *, safe: bool = False
+    ) -> Callable[[], None]:
+        """Take tasks for under way; return what writes that down, and results until now.
+
+        Args:
+            tasks: The tasks; none may leave before it is written.
+            phase: What is about to be done with them.
+            safe: Whether that must outlast a power failure too.
+        """
+        self.open.update({task.id: task for task in tasks if task.id})
+        settle, state = self.settled(), self.prepared.state
+
+        def write() -> None:
+            settle()
+            if state.kept:
+                state.mark([self._under_way(task, phase) for task in tasks], safe=safe)
+
+        return write
+
+    def close(self, *, keep: bool = False) -> Callable[[], None]:
+        """Take what has no result for never sent; return what writes that and results down.
+
+        Args:
+            keep: Whether it stays in doubt all the same, for it was deleted before.
+        """
+        if self._sound and not keep:
+            self._unmark += self.open
+        self.open.clear()
+        return self.settled()
+
+    def settled(self) -> Callable[[], None]:
+        """Take out the results until now; return what writes them down."""
+        # What was in doubt before stays so until it is known to be stored or gone.
+        unmark = [id_ for id_ in self._unmark if id_ not in self.prepared.doubts]
+        put, gone, state = self._put, self._gone, self.prepared.state
+        self._put, self._gone, self._unmark = [], [], []
+        return lambda: state.settle(put=put, gone=gone, unmark=unmark)
+
+    def stays(self, task: Task) -> None:
+        """Note that a task was certainly not begun."""
+        assert task.id is not None  # what has no id is turned away
+        self.open.pop(task.id)
+        self._unmark.append(task.id)
+
+    def noting(self, phase: Phase) -> Callable[[Result], None]:
+        """Return what notes the results of a phase; once it fails, nothing counts as unsent."""
+        settle = {
+            Phase.INSERTING: self._inserted,
+            Phase.REPLACING: self._replaced,
+            Phase.UPDATING: self._updated,
+            Phase.DELETING: self._deleted,
+        }[phase]
+
+        def note(result: Result) -> None:
+            try:
+                task = self.open.pop(result.id, None) if result.id is not None else None
+                if task is not None:
+                    settle(task, result)
+            except BaseException:
+                self._sound = False
+                raise
+
+        return note
+
+    # --- what is sent, and what is then known ---------------------------------------------------
+
+    def record(self, task: Task, phase: Phase) -> Any:
+        """Return what is sent for a task."""
+        if phase is Phase.DELETING:
+            return {"_id": task.id}
+        record = orjson.loads(task.record or b"{}")
+        if phase is Phase.UPDATING:
+            record = {name: value for name, value in record.items() if name not in IMAGE_FIELDS}
+            record |= dict.fromkeys(task.removed)
+        terms = self.prepared.terms
+        if terms.remote and task.meta is not None:
+            mark = Mark(task.meta, _image_after(task), shape_key(task.names))
+            record[terms.remote_field] = str(mark)
+        return record
+
+    def row(self, task: Task) -> Row:
+        """Return what will be known of a record when its task is done."""
+        assert task.id is not None  # what has no id is turned away
+        assert task.meta is not None  # what is noted was hashed
+        phase = Phase.SEEDED if task.action is Action.SEED else Phase.STORED
+        shape = self.prepared.state.shape(task.names)
+        if self.prepared.terms.remote:
+            shape = self.prepared.state.shape_of(shape_key(task.names))
+        return Row(task.id, task.meta, _image_after(task), shape, task.stamp, phase)
+
+    def _under_way(self, task: Task, phase: Phase) -> tuple[str, UnderWay]:
+        assert task.id is not None  # what has no id is turned away
+        if task.meta is None:
+            return task.id, UnderWay(phase)
+        row = self.row(task)
+        record = task.record if phase is Phase.REPLACING else None
+        return task.id, UnderWay(phase, row.meta, row.image, row.shape, row.stamp, record)
+
+    # --- what becomes of records ----------------------------------------------------------------
+
+    def count(self, task: Task, name: str, result: Result) -> None:
+        """Count a result, and tell of it."""
+        if task.seq or task.action is Action.DELETE:
+            self.tally[name] += 1
+            self.tell(evolve(result, seq=task.seq, where=task.spot))
+        else:
+            self.tally["restored" if name == "replaced" else "not_restored"] += 1
+
+    def _inserted(self, task: Task, result: Result) -> None:
+        if result.outcome is Outcome.INSERTED:
+            self._put.append(self.row(task))
+        elif result.outcome is Outcome.NEAR_DUPLICATE:
+            self._put.append(evolve(self.row(task), phase=Phase.NEAR_DUPLICATE))
+        elif result.outcome is not Outcome.FAILED:
+            self._unmark += [task.id] if task.id else []
+        if result.outcome is Outcome.ALREADY_PRESENT and not self.last_round:
+            self.again.append(task)
+            return
+        self.count(task, _NAMES[result.outcome], result)
+
+    def _replaced(self, task: Task, result: Result) -> None:
+        """Note what became of a record that was deleted before; it stays in doubt until stored."""
+        if result.outcome is Outcome.INSERTED:
+            self._put.append(self.row(task))
+            self.count(task, "replaced", result)
+        elif result.outcome is Outcome.ALREADY_PRESENT:
+            reason = "it is stored although it was deleted; somebody else inserts, too"
+            self.count(task, "failed", evolve(result, outcome=Outcome.FAILED, reason=reason))
+        else:
+            self.count(task, _NAMES[result.outcome], result)
+
+    def _updated(self, task: Task, result: Result) -> None:
+        if result.outcome is Outcome.UPDATED:
+            self._put.append(self.row(task))
+        elif result.outcome is Outcome.NOT_FOUND:
+            self._gone += [task.id] if task.id else []
+            if not self.last_round:
+                self.again.append(task)
+                return
+            reason = "it is not stored any more; somebody else deletes, too"
+            result = evolve(result, outcome=Outcome.FAILED, reason=reason)
+        elif result.outcome is not Outcome.FAILED:
+            self._unmark += [task.id] if task.id else []
+        self.count(task, _NAMES[result.outcome], result)
+
+    def _deleted(self, task: Task, result: Result) -> None:
+        ids = [task.id] if task.id else []
+        if result.outcome in (Outcome.DELETED, Outcome.NOT_FOUND):
+            self._gone += ids
+            self.count(task, result.outcome.value, result)
+        elif result.outcome is Outcome.NOT_ATTEMPTED:
+            self._unmark += ids
+        else:
+            self.count(task, "deletions_failed", result)
+
+
+def _image_after(task: Task) -> bytes | None:
+    """Return the hash of the image that is stored when a task is done."""
+    if task.image is not None:
+        return task.image
+    _, _, image = task.was.partition(".")
+    return bytes.fromhex(image) if image not in ("", "-") else None
+
+
+_NAMES: Final = {
+    Outcome.INSERTED: "inserted",
+    Outcome.UPDATED: "updated",
+    Outcome.ALREADY_PRESENT: "already_present",
+    Outcome.NEAR_DUPLICATE: "near_duplicate",
+    Outcome.REJECTED: "rejected",
+    Outcome.FAILED: "failed",
+    Outcome.NOT_ATTEMPTED: "not_attempted",
+    Outcome.NOT_FOUND: "failed",
+}
