@@ -90,6 +90,28 @@ async def test_what_was_deleted_and_left_the_catalog_is_restored(shop: Shop, sta
     assert (report.unchanged, shop.writes()) == (40, {})
 
 
+async def test_cut_twice_it_is_still_restored(shop: Shop, state: Path) -> None:
+    """The run that mends is cut off as well, and then the record leaves the catalog."""
+    await cut_between(shop, state, photographed(3, 4))
+    report = await cut_between(shop, state, photographed(3, 4))
+    assert report.replaced == 0
+    assert len(await shop.stored()) == 38
+    report = await bulk.sync(shop.collection, products(range(5, 40)), state=state)
+    assert (report.restored, len(await shop.stored())) == (2, 40)
+
+
+async def test_a_stop_keeps_in_doubt_what_was_in_doubt(shop: Shop, state: Path) -> None:
+    """What a stopped run did not get to is looked up by the next one, not believed."""
+    await cut_between(shop, state, photographed(3, 4))
+    shop.transport.fault = lambda method, _: job.stop() if method == "get" else None
+    job = bulk.sync(shop.collection, photographed(3, 4), state=state)
+    report = await job
+    assert (report.stop, shop.writes()) == (bulk.Stop.ASKED, {})
+    shop.transport.fault = None
+    report = await bulk.sync(shop.collection, photographed(3, 4), state=state)
+    assert (report.replaced, len(await shop.stored())) == (2, 40)
+
+
 async def test_what_was_deleted_and_is_gone_stays_deleted(shop: Shop, state: Path) -> None:
     """A mirror wants it so, and knows then that it is not stored."""
     await cut_between(shop, state, photographed(3, 4))

@@ -79,8 +79,9 @@ def sync(
         allow_new_catalog: Whether a source may have no `_id` in common with what is stored.
         remote_field: Name of the field with state="remote".
         options: How the bulk runs are sent; `on_result` and `rejects` are told of every record that
-            was not simply unchanged. `journal`, `dry_run`, `max_records` and exact attribution are
-            not for a sync.
+            was sent or turned away, `progress` of the bulk run under way; `fields` are all that
+            counts of a record. `journal`, `dry_run`, `max_records` and exact attribution are not
+            for a sync.
 
     Returns:
         A `SyncJob`; awaiting it gives the `SyncReport`.
