@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 from ximilar_async.errors import SourceError
 
-from ._iterables import _Pump
+from ._blocking import _ChunkPump
 from ._places import NOWHERE, Place, find, needed, telling
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class FileSource:
         Raises:
             SourceError: the file cannot be read, or breaks off; what came before it counts.
         """
-        pump = _Pump(self._opened())
+        pump = _ChunkPump(self._opened())
         try:
             while steps := await pump.next():
                 for chunk, position in steps:
