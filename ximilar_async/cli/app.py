@@ -9,10 +9,23 @@ import typer
 from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
-from . import bench, changes, demo, duplicates, export, info, insert, replay, search, serve
+from . import (
+    bench,
+    changes,
+    demo,
+    duplicates,
+    export,
+    info,
+    insert,
+    replay,
+    search,
+    serve,
+    sync,
+)
 from .argv import swallowed, with_emulator_value
 from .commands import as_command
 from .screen import complain
+from .sync_options import for_sync
 
 NAME: Final = "ximilar-async"
 
@@ -25,6 +38,7 @@ EPILOG: Final = """
 [bold]With one[/bold]
   export XIMILAR_TOKEN=…
   ximilar-async insert photos/ -c shoes-id -s fashion
+  ximilar-async sync catalog.jsonl -c shoes-id --mode mirror --dry-run
 
 Options stand behind the command. Data goes to stdout, everything else to stderr.
 """
@@ -62,6 +76,7 @@ def root(
 
 
 app.command(epilog=insert.EXAMPLES)(as_command(insert.insert))
+app.command(epilog=sync.EXAMPLES)(for_sync(as_command(sync.sync)))
 app.command(epilog=changes.UPDATE_EXAMPLES)(as_command(changes.update))
 app.command(epilog=changes.DELETE_EXAMPLES)(as_command(changes.delete))
 app.command(epilog=replay.EXAMPLES)(as_command(replay.replay))

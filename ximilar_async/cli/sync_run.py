@@ -1,0 +1,220 @@
+"""A sync that the command line asked for: planned or carried out, shown, and reported."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from ximilar_async import bulk
+from ximilar_async.bulk import ExitCode, Stop
+from ximilar_async.bulk._export import record_count
+from ximilar_async.errors import BulkAborted, SyncRefusedError
+
+from . import failures
+from .connect import find_collection, open_client
+from .failures import UsageError
+from .progress import Remarks, live, ticking
+from .screen import complain, is_live, put, put_json, say
+from .signals import run
+from .sync_options import default_state, in_options, read_state
+from .sync_samples import sampled_changes
+from .sync_views import SyncWatch, plan_json, plan_picture, plan_view, sync_view
+from .tables import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ximilar_async._collection import Collection
+    from ximilar_async.bulk import Options, SyncJob, SyncPlan, SyncReport
+    from ximilar_async.sources import Source
+
+    from .options import Access, Output, Place
+    from .run_options import Run
+    from .signals import Signals
+    from .sync_options import Prices
+
+
+@frozen(kw_only=True)
+class Order:
+    """A sync that a command line asks for."""
+
+    title: str
+    source: Source | None
+    """None with a plan to be applied."""
+    plan: Path | None
+    """Where a plan is written to."""
+    apply: Path | None
+    state: str | None
+    """As it was given; None if it was not."""
+    settings: dict[str, Any]
+    """What `bulk.sync` takes beside source, state and options."""
+    options: Options
+    prices: Prices
+    run: Run
+    place: Place
+    access: Access
+    output: Output
+
+
+def carry_out(order: Order) -> int:
+    """Do what was asked for, print it, and return the exit code.
+
+    Raises:
+        UsageError: it is refused, or no token or collection was named.
+        XimilarError: the service refuses or does not answer, or the state cannot be used.
+    """
+    report = order.run.report
+    if report is not None and report.is_file():
+        report.unlink()  # an earlier run's report would pass for this one's
+
+    async def work(signals: Signals) -> int:
+        async with open_client(order.access, processes=order.run.processes) as client:
+            collection = find_collection(client, order.place)
+            state = await _state(order, collection)
+            try:
+                if order.run.dry_run:
+                    return await _plan(order, collection, state)
+                return await _sync(order, collection, state, signals)
+            except SyncRefusedError as refused:
+                raise UsageError(in_options(str(refused))) from refused
+
+    return run(work)
+
+
+async def _state(order: Order, collection: Collection) -> Path | str | None:
+    """Return where the state is; one that is nowhere named begins with an empty collection only.
+
+    A job that runs in another folder than the day before would else begin a second state, and
+    forget which images are stored.
+
+    Raises:
+        UsageError: the collection is not empty, and there is no such file.
+    """
+    if order.state is not None:
+        return read_state(order.state)
+    path = default_state(collection.id)
+    if not path.exists() and (there := await record_count(collection)):
+        raise UsageError(
+            f"no state: there is no file {str(path.absolute())!r}, and the collection has "
+            f"{counted(there, 'record')}. If an earlier sync kept one, name it with --state FILE; "
+            f"to begin one by reading the collection, say --state {path}"
+        )
+    return path
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+async def _plan(order: Order, collection: Collection, state: Path | str | None) -> int:
+    """Say what would be done, and write it down."""
+    assert order.source is not None  # a dry run has one
+    source, output, began = order.source, order.output, time.monotonic()
+    with live(output) as show:
+
+        def look() -> None:
+            position = source.position, source.size
+            show(plan_picture(order.title, position, time.monotonic() - began))
+
+        async with ticking(look):
+            plan = await bulk.plan_sync(
+                collection, source, state=state, options=order.options, **order.settings
+            )
+    with plan:
+        changes = await sampled_changes(collection, plan)
+        if order.plan is not None:
+            plan.write(order.plan)
+        rate = order.access.rate
+        if output.json:
+            put_json(plan_json(plan, changes, order.prices, rate))
+        else:
+            put(plan_view(plan, changes, order.prices, rate))
+        _tell_plan(order, plan)
+        return ExitCode.TROUBLE if plan.rejected or plan.undecided or plan.withheld else 0
+
+
+def _tell_plan(order: Order, plan: SyncPlan) -> None:
+    if order.plan is not None:
+        where = "" if order.state is None else f" --state {order.state}"
+        say(
+            f"plan written to {order.plan}: ximilar-async sync --apply {order.plan} "
+            f"-c {plan.collection}{where}",
+            order.output,
+        )
+
+
+# --- syncs --------------------------------------------------------------------------------------
+
+
+async def _sync(
+    order: Order, collection: Collection, state: Path | str | None, signals: Signals
+) -> int:
+    """Carry out a sync, print and write its report."""
+    if order.apply is not None:
+        job = bulk.apply_plan(collection, order.apply, state=state, options=order.options)
+    else:
+        assert order.source is not None  # one of both is there
+        job = bulk.sync(
+            collection, order.source, state=state, options=order.options, **order.settings
+        )
+    report = await _follow(job, order, signals)
+    code = _conclude(report, order, signals)
+    if order.run.report is not None and not _is_written(report, order.run.report):
+        code = code or ExitCode.TROUBLE
+    return code
+
+
+async def _follow(job: SyncJob, order: Order, signals: Signals) -> SyncReport:
+    """Run a sync to its end, show how it goes, and return its report however it ends."""
+    output = order.output
+    watch, remarks = SyncWatch(order.title), Remarks(is_live=is_live(output))
+
+    def stop(reason: str) -> None:
+        say(f"{reason}: finishing what is under way; once more ends at once", output)
+        job.stop(reason)
+
+    def look() -> None:
+        report = job.stats
+        phase = report.phases.get(report.stage)
+        for words in () if phase is None else remarks.about(phase):
+            say(words, output)
+        show(watch.picture(report, job.position))
+
+    with live(output) as show, signals.stopping(stop):
+        async with ticking(look):
+            try:
+                return await job
+            except BulkAborted as aborted:
+                report: SyncReport = aborted.report
+                return report
+
+
+def _conclude(report: SyncReport, order: Order, signals: Signals) -> int:
+    """Print a report and return the exit code that goes with it."""
+    output = order.output
+    if output.json:
+        put_json(report.to_dict())
+    else:
+        put(sync_view(report))
+    if report.withheld:
+        complain("warning", f"nothing was deleted: {in_options(report.withheld)}")
+    if report.stop is Stop.ASKED:
+        complain("stopped", report.stop_reason)
+    elif report.stop is not None:
+        complain("error", failures.message(BulkAborted(report.summary(), report)))
+    left = report.not_attempted + report.deletions_not_attempted + report.failed
+    if left or report.not_restored or report.stop is not None:
+        again = "sync, or plan again" if order.apply else "run the same command again"
+        say(f"what is done is in the state; {again}: it goes on from there", output)
+    return signals.exit_code or int(report.exit_code)
+
+
+def _is_written(report: SyncReport, path: Path) -> bool:
+    """Write a report; where that fails the sync's own exit code still counts."""
+    try:
+        report.write(path)
+    except OSError as error:
+        complain("error", failures.message(error))
+        return False
+    return True

@@ -1,0 +1,358 @@
+"""A sync as a person sees it: its plan, how it goes, its report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, evolve, field
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ximilar_async.bulk import Outcome
+
+from .pace import Pace, share_done, time_left
+from .progress import bar_view, run_view
+from .screen import plain
+from .sync_options import in_options
+from .sync_samples import words_of
+from .tables import bottleneck_words, colour, counted, name, reason_words, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from ximilar_async.bulk import Report, Result, SyncPlan, SyncReport
+
+    from .sync_options import Prices
+    from .sync_samples import Change
+
+_COLOURS: Final = {
+    "unchanged": "dim",
+    "already_present": "cyan",
+    "near_duplicate": "cyan",
+    "not_found": "cyan",
+    "rejected": "red",
+    "failed": "red",
+    "undecided": "red",
+    "deletions_failed": "red",
+    "not_attempted": "yellow",
+    "deletions_not_attempted": "yellow",
+    "deletions_withheld": "yellow",
+    "not_restored": "red",
+    "delete": "yellow",
+}
+"""Colours of what can become of a record; what was wanted is green."""
+
+_WORDS: Final = {
+    "deletions_failed": "could not be deleted",
+    "deletions_not_attempted": "not deleted, because the sync ended first",
+    "deletions_withheld": "not deleted",
+    "replace": "replace: delete, then insert with another image",
+    "not_restored": "deleted by an interrupted sync and not inserted",
+    "restored": "inserted that an interrupted sync had deleted",
+}
+
+_TROUBLE: Final = (Outcome.REJECTED, Outcome.FAILED)
+_MOST_SAMPLES: Final = 5
+_LONG: Final = 5.0
+"""Seconds from which on it is worth a line what a phase waited for."""
+
+_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+def plan_view(
+    plan: SyncPlan, changes: Mapping[str, list[Change]], prices: Prices, rate: float | None
+) -> RenderableType:
+    """Return a plan to print: counts by action, requests, estimates, samples.
+
+    Args:
+        plan: The plan.
+        changes: What would change in the records that it names as samples of its updates.
+        prices: Credits a record.
+        rate: Requests a second; None where nobody said.
+    """
+    title = (
+        f"{plan.mode} of {plain(plan.source)}: {counted(plan.read, 'record')} read, "
+        f"{plan.stored:,} stored"
+    )
+    parts: list[RenderableType] = [Text(title, "bold"), _actions(plan)]
+    parts += [Text(line) for line in estimate_lines(plan, prices, rate)]
+    if any(plan.samples.values()):
+        parts.append(_samples(plan, changes))
+    parts += [Text(plain(line), "yellow") for line in plan_notes(plan)]
+    return Group(*parts)
+
+
+def plan_notes(plan: SyncPlan) -> Iterator[str]:
+    """Yield what else is to be known of a plan."""
+    if plan.withheld:
+        gone = counted(plan.gone, "record")
+        yield f"{gone} gone, none to be deleted: {in_options(plan.withheld)}"
+    elif plan.mode != "mirror":
+        yield f"{plan.mode} deletes nothing: what is gone shows with --mode mirror"
+    if plan.images_unknown:
+        yield _images_words(plan.images_unknown)
+    if plan.in_doubt:
+        yield f"{counted(plan.in_doubt, 'record')} left in doubt by an interrupted sync, looked up"
+    yield from plan.notes
+
+
+def _images_words(number: int) -> str:
+    return (
+        f"{counted(number, 'stored image')} could not be compared, for nobody knows what they "
+        "were made of; they are left as they are, and later changes are seen"
+    )
+
+
+def _actions(plan: SyncPlan) -> Table:
+    kinds = ("insert", "update", "replace", "delete", "restore")
+    left = ("unchanged", "already_present", "near_duplicate", "rejected", "undecided")
+    table = _numbers()
+    for kind in (*kinds, *left):
+        if number := getattr(plan, kind):
+            verb = kind in kinds
+            words = _words(kind)
+            table.add_row(f"{number:,}", Text(f"to {words}" if verb else words, _colour(kind)))
+    if not table.row_count:
+        table.add_row("0", "nothing to do")
+    return table
+
+
+def estimate_lines(plan: SyncPlan, prices: Prices, rate: float | None) -> Iterator[str]:
+    """Yield how many requests a plan takes, and what they cost where that is known.
+
+    Args:
+        plan: The plan.
+        prices: Credits a record.
+        rate: Requests a second; None where nobody said.
+    """
+    total = sum(plan.requests.values())
+    methods = ", ".join(f"{number:,} {method}" for method, number in plan.requests.items())
+    yield f"requests: {total:,}" + (f" ({methods})" if methods else "")
+    if prices.said:
+        left_out = sorted(set(plan.requests) - set(prices.said))
+        words = f"; no price was given for {', '.join(left_out)}" if left_out else ""
+        yield f"estimated credits: {plan.credits(prices.said):,.10g}{words}"
+    elif total:
+        yield "estimated credits: give --price-insert, --price-update and --price-delete"
+    if rate is not None and total:
+        yield f"time: {span(plan.seconds(rate))} at {rate:g} requests a second"
+    elif total:
+        yield "time: give --rate"
+
+
+def span(time: float) -> str:
+    """Return a span of time in words, not more exact than an estimate is.
+
+    Example:
+        >>> span(4.25), span(300), span(9000), span(200_000)
+        ('4.2 s', '5 min', '2.5 h', '2.3 days')
+    """
+    for unit, length in (("days", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if time >= 2 * length:
+            number = f"{time / length:.1f}".removesuffix(".0")
+            return f"{number} {unit}"
+    return seconds(time)
+
+
+def _samples(plan: SyncPlan, changes: Mapping[str, list[Change]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("to do")
+    table.add_column("for example", overflow="fold")
+    for kind, ids in plan.samples.items():
+        more = ", …" if getattr(plan, kind) > len(ids) else ""
+        if kind == "update" and changes:
+            lines = [_changed(id_, changes.get(id_, [])) for id_ in ids]
+            if (left := plan.update - len(ids)) > 0:
+                lines.append(Text(f"and {left:,} more"))
+            for number, line in enumerate(lines):
+                table.add_row(Text(kind, _colour(kind)) if not number else "", line)
+        elif ids:
+            listed = ", ".join(plain(id_) for id_ in ids)
+            table.add_row(Text(kind, _colour(kind)), Text(f"{listed}{more}"))
+    return table
+
+
+def _changed(id_: str, changes: list[Change]) -> Text:
+    words = f": {words_of(changes)}" if changes else ""
+    return Text.assemble((plain(id_), "bold"), words)
+
+
+def plan_json(
+    plan: SyncPlan, changes: Mapping[str, list[Change]], prices: Prices, rate: float | None
+) -> dict[str, Any]:
+    """Return a plan as JSON values, with its estimates.
+
+    Args:
+        plan: The plan.
+        changes: What would change in the records that it names as samples of its updates.
+        prices: Credits a record.
+        rate: Requests a second; None where nobody said.
+    """
+    shown = {
+        id_: {change.field: [change.before, change.after] for change in of_one}
+        for id_, of_one in changes.items()
+    }
+    return plan.to_dict() | {
+        "changes": shown,
+        "credits": plan.credits(prices.said) if prices.said else None,
+        "seconds": None if rate is None else round(plan.seconds(rate), 3),
+    }
+
+
+# --- while it goes on ---------------------------------------------------------------------------
+
+
+@define
+class SyncWatch:
+    """What the live view of a sync remembers from one picture to the next.
+
+    Args:
+        title: What is synced.
+    """
+
+    title: str
+    _stage: str = field(default="", init=False)
+    _began: float = field(default=0.0, init=False)
+    _pace: Pace = field(factory=Pace, init=False)
+
+    def picture(self, report: SyncReport, position: tuple[int, int | None]) -> RenderableType:
+        """Return the picture of a sync as it stands: what came of records, what is done, how far.
+
+        Args:
+            report: The state.
+            position: How far the present stage is, and how far it goes.
+        """
+        if report.stage != self._stage:
+            self._stage, self._began, self._pace = report.stage, report.elapsed, Pace()
+        outcomes = Text("  ", no_wrap=True, overflow="ellipsis").append(_so_far(self.title, report))
+        phase = report.phases.get(report.stage)
+        if phase is not None:
+            return Group(outcomes, self._phase(report, phase, position))
+        done, total = position
+        share = min(done / total, 1.0) if total else None
+        words = f"{counted(report.read, 'record')} read" if report.read else ""
+        elapsed = report.elapsed - self._began
+        return Group(outcomes, bar_view(report.stage, share, elapsed, words))
+
+    def _phase(
+        self, report: SyncReport, phase: Report, position: tuple[int, int | None]
+    ) -> RenderableType:
+        share = share_done(phase, position)
+        elapsed = report.elapsed - self._began
+        rate = self._pace.add(elapsed, sum(phase.counts.values()))
+        if report.stop is not None and phase.stop is None:
+            phase = evolve(phase, stop=report.stop, stop_reason=report.stop_reason)
+        return run_view(report.stage, phase, share, rate, time_left(elapsed, share))
+
+
+def plan_picture(title: str, position: tuple[int, int | None], elapsed: float) -> RenderableType:
+    """Return the picture of a plan that is being made.
+
+    Args:
+        title: What is planned.
+        position: How much of the source is read, and how much there is.
+        elapsed: Seconds since the beginning.
+    """
+    done, total = position
+    share = min(done / total, 1.0) if total else None
+    words = "reading the source" if done else "looking at what is stored"
+    if share == 1:
+        words = "comparing"
+    return bar_view(title, share if done else None, elapsed, words)
+
+
+def _so_far(title: str, report: SyncReport) -> Text:
+    counts = report.counts | report.gone_counts
+    words = [Text(f"{n:,} {_words(key)}", _colour(key)) for key, n in counts.items() if n]
+    line = Text.assemble((plain(title), "bold"))
+    return line.append(": ").append(Text(", ").join(words)) if words else line
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+def sync_view(report: SyncReport) -> RenderableType:
+    """Return a report to print: what was done, a count for each outcome, samples of trouble."""
+    parts: list[RenderableType] = [Text(sync_headline(report), "bold"), _outcomes(report.counts)]
+    if report.gone:
+        parts += [f"{counted(report.gone, 'stored record')} not in the source:"]
+        parts += [_outcomes(report.gone_counts)]
+    again = {"restored": report.restored, "not_restored": report.not_restored}
+    if any(again.values()):
+        parts.append(_outcomes(again))
+    for phase in report.phases.values():
+        parts += list(_troubles(phase))
+    waits = {key: words for key, phase in report.phases.items() if (words := _waits(phase))}
+    parts += [Text(f"{key}: waited for {words}", "dim") for key, words in waits.items()]
+    if report.images_unknown:
+        parts.append(Text(_images_words(report.images_unknown), "yellow"))
+    return Group(*parts)
+
+
+def _waits(phase: Report) -> str:
+    """Return what a phase waited for, if it took long enough to ask."""
+    return bottleneck_words(phase) if phase.requests and phase.elapsed >= _LONG else ""
+
+
+def sync_headline(report: SyncReport) -> str:
+    """Return the report's first line.
+
+    Example:
+        >>> from ximilar_async.bulk import SyncReport
+        >>> sync_headline(SyncReport(mode="mirror", read=1200, elapsed=2.0, requests=41))
+        'mirror: 1,200 records read in 2.0 s, 41 requests'
+    """
+    words = f"{report.mode}: {counted(report.read, 'record')} read in {report.elapsed:.1f} s"
+    words += f", {counted(report.requests, 'request')}"
+    return f"{words}, {report.retries:,} of them repeated" if report.retries else words
+
+
+def _outcomes(counts: Mapping[str, int]) -> Table:
+    table = _numbers()
+    for key, number in counts.items():
+        if number:
+            table.add_row(f"{number:,}", Text(_words(key), _colour(key)))
+    if not table.row_count:
+        table.add_row("0", "nothing to do")
+    return table
+
+
+def _troubles(phase: Report) -> Iterable[RenderableType]:
+    for outcome in _TROUBLE:
+        results: Sequence[Result] = phase.samples.get(outcome, ())[:_MOST_SAMPLES]
+        total = phase.counts.get(outcome, 0)
+        if not results or not total:
+            continue
+        few = "" if len(results) == total else f" (the first {len(results)} of {total:,})"
+        yield Text(f"{outcome.value}{few}:", colour(outcome))
+        for result in results:
+            yield Text(f"  {plain(_sentence(result))}")
+
+
+def _sentence(result: Result) -> str:
+    """Return a record and why it ended so; what the reason names is not named twice."""
+    reason = reason_words(result)
+    named = reason.startswith(result.where) or (result.id is not None and repr(result.id) in reason)
+    return reason if named else f"{name(result)}: {reason}"
+
+
+def _numbers() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    return table
+
+
+def _words(key: str) -> str:
+    return _WORDS.get(key, key.replace("_", " "))
+
+
+def _colour(key: str) -> str:
+    return _COLOURS.get(key, "green")
