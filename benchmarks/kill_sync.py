@@ -74,7 +74,7 @@ def main() -> None:
         "converged": "converged",
         "kills": "processes killed",
         "requests": "requests",
-        "needed": "records to be sent at least",
+        "needed": "records to send, each change by itself",
         "sent": "records sent",
         "window": "most deleted and not yet inserted at a kill",
         "deleted_not_inserted": "deleted and not inserted at the end",
