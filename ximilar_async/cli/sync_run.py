@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -24,8 +25,6 @@ from .sync_views import SyncWatch, plan_json, plan_picture, plan_view, sync_view
 from .tables import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ximilar_async._collection import Collection
     from ximilar_async.bulk import Options, SyncJob, SyncPlan, SyncReport
     from ximilar_async.sources import Source
@@ -94,12 +93,12 @@ async def _state(order: Order, collection: Collection) -> Path | str | None:
     """
     if order.state is not None:
         return read_state(order.state)
-    path = default_state(collection.id)
+    path = default_state(collection.id).absolute()
     if not path.exists() and (there := await record_count(collection)):
         raise UsageError(
-            f"no state: there is no file {str(path.absolute())!r}, and the collection has "
+            f"no state: there is no file {str(path)!r}, and the collection has "
             f"{counted(there, 'record')}. If an earlier sync kept one, name it with --state FILE; "
-            f"to begin one by reading the collection, say --state {path}"
+            f"to begin one by reading the collection, say --state {path.name}"
         )
     return path
 
@@ -158,11 +157,20 @@ async def _sync(
         job = bulk.sync(
             collection, order.source, state=state, options=order.options, **order.settings
         )
+    begins = _is_new(state)
     report = await _follow(job, order, signals)
     code = _conclude(report, order, signals)
+    if begins and not _is_new(state):
+        words = "made of what is stored; " if report.seeded else ""
+        say(f"the state is new: {state}; {words}the next sync needs it", order.output)
     if order.run.report is not None and not _is_written(report, order.run.report):
         code = code or ExitCode.TROUBLE
     return code
+
+
+def _is_new(state: Path | str | None) -> bool:
+    """Tell whether a state is a file that is not there yet."""
+    return isinstance(state, Path) and not state.exists()
 
 
 async def _follow(job: SyncJob, order: Order, signals: Signals) -> SyncReport:
@@ -197,17 +205,25 @@ def _conclude(report: SyncReport, order: Order, signals: Signals) -> int:
         put_json(report.to_dict())
     else:
         put(sync_view(report))
-    if report.withheld:
+    if report.stop is Stop.SOURCE:
+        words = "; nothing was deleted: sync again with the whole source" if report.withheld else ""
+        complain("error", f"source failed: {report.stop_reason}{words}")
+    elif report.withheld:
         complain("warning", f"nothing was deleted: {in_options(report.withheld)}")
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
-    elif report.stop is not None:
+    elif report.stop not in (None, Stop.SOURCE):
         complain("error", failures.message(BulkAborted(report.summary(), report)))
-    left = report.not_attempted + report.deletions_not_attempted + report.failed
-    if left or report.not_restored or report.stop is not None:
+    if _is_to_be_resumed(report):
         again = "sync, or plan again" if order.apply else "run the same command again"
-        say(f"what is done is in the state; {again}: it goes on from there", output)
+        say(f"{again}: it goes on from there", output)
     return signals.exit_code or int(report.exit_code)
+
+
+def _is_to_be_resumed(report: SyncReport) -> bool:
+    """Tell whether the same sync would find something left that it could do."""
+    left = report.not_attempted + report.deletions_not_attempted + report.not_restored
+    return bool(left + report.failed + report.deletions_failed) or report.stop is Stop.ASKED
 
 
 def _is_written(report: SyncReport, path: Path) -> bool:

@@ -55,6 +55,9 @@ _WORDS: Final = {
     "restored": "inserted that an interrupted sync had deleted",
 }
 
+REPLACING: Final = "replace"
+"""How the names of the stages begin that delete and insert again, slice by slice."""
+
 _TROUBLE: Final = (Outcome.REJECTED, Outcome.FAILED)
 _MOST_SAMPLES: Final = 5
 _LONG: Final = 5.0
@@ -229,8 +232,9 @@ class SyncWatch:
             report: The state.
             position: How far the present stage is, and how far it goes.
         """
-        if report.stage != self._stage:
-            self._stage, self._began, self._pace = report.stage, report.elapsed, Pace()
+        stage = REPLACING if report.stage.startswith(REPLACING) else report.stage
+        if stage != self._stage:
+            self._stage, self._began, self._pace = stage, report.elapsed, Pace()
         outcomes = Text("  ", no_wrap=True, overflow="ellipsis").append(_so_far(self.title, report))
         phase = report.phases.get(report.stage)
         if phase is not None:
@@ -239,17 +243,20 @@ class SyncWatch:
         share = min(done / total, 1.0) if total else None
         words = f"{counted(report.read, 'record')} read" if report.read else ""
         elapsed = report.elapsed - self._began
-        return Group(outcomes, bar_view(report.stage, share, elapsed, words))
+        return Group(outcomes, bar_view(stage, share, elapsed, words))
 
     def _phase(
         self, report: SyncReport, phase: Report, position: tuple[int, int | None]
     ) -> RenderableType:
-        share = share_done(phase, position)
         elapsed = report.elapsed - self._began
-        rate = self._pace.add(elapsed, sum(phase.counts.values()))
         if report.stop is not None and phase.stop is None:
             phase = evolve(phase, stop=report.stop, stop_reason=report.stop_reason)
-        return run_view(report.stage, phase, share, rate, time_left(elapsed, share))
+        if self._stage == REPLACING:  # a slice of it is all that is known, and soon over
+            rate = self._pace.add(elapsed, report.replaced)
+            return run_view(self._stage, phase, None, rate, None)
+        share = share_done(phase, position)
+        rate = self._pace.add(elapsed, sum(phase.counts.values()))
+        return run_view(self._stage, phase, share, rate, time_left(elapsed, share))
 
 
 def plan_picture(title: str, position: tuple[int, int | None], elapsed: float) -> RenderableType:
