@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "_answers": VALUES | {"_protocol", "_retry"},
     "_exchange": frozenset({"_protocol"}),
     "_transport": frozenset({"errors", "_config", "_protocol", "_exchange"}),
-    "_processes": frozenset({"errors", "_config", "_protocol", "_transport"}),
+    "_processes": frozenset({"errors", "_config", "_protocol", "_transport", "_validation"}),
     "_session": VALUES
     | {"_encoding", "_retry", "_concurrency", "_gate", "_protocol", "_answers", "_transport"},
     "images": frozenset({"errors", "_validation"}),
@@ -81,7 +81,6 @@ LIVES_IN: dict[str, frozenset[str]] = {
     "backoff": frozenset({"_gate", "_retry", "_session"}),
     "cattrs": frozenset({"_models"}),
     "fsspec": frozenset({"sources"}),
-    "ijson": frozenset({"sources"}),
     "numpy": frozenset({"demo", "emulator"}),
     "PIL": frozenset({"cli", "demo", "emulator", "images"}),
     "pillow_heif": frozenset({"emulator", "images"}),

@@ -6,17 +6,21 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import define
 from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome, Stop
 from ximilar_async.errors import BulkAborted, ConfigError
+from ximilar_async.sources import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from pathlib import Path
 
     from scripted import Fault
+
+    from ximilar_async.sources import Chunk
 
 QUICK = Retry(attempts=2, base=0)
 
@@ -27,6 +31,36 @@ def collection_of(service: ScriptedService, **settings: Any) -> Any:
 
 def records(count: int) -> list[dict[str, Any]]:
     return [{"_id": str(n), "_url": f"https://example.com/{n}.jpg"} for n in range(count)]
+
+
+@define
+class Faulty:
+    """A source of records, some of which it says cannot be had as they should be."""
+
+    faults: set[int]
+    name = "catalog.csv"
+    size: int | None = None
+    position = 0
+    path: Path | None = None
+    files_root: Path | None = None
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield three batches of records."""
+        yield [
+            Entry(f"line {n}", record, "has the price nan" if n in self.faults else None)
+            for n, record in enumerate(records(30))
+        ]
+
+
+@pytest.mark.parametrize("faults", [{3}, {0, 9}, {10}, set(range(20, 30)), set(range(30))])
+async def test_a_record_that_its_source_finds_fault_with_is_not_sent(faults: set[int]) -> None:
+    """However complete it looks, and whatever stands beside it in its batch, it is rejected."""
+    service = ScriptedService()
+    report = await bulk.insert(collection_of(service), Faulty(faults))
+    assert report.counts[Outcome.REJECTED] == len(faults)
+    assert set(service.stored) == {str(n) for n in range(30) if n not in faults}
+    samples = report.samples[Outcome.REJECTED]
+    assert "has the price nan" in samples[0].reason
 
 
 async def test_records_in_doubt_do_not_hold_the_reader_for_ever() -> None:

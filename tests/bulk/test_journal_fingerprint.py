@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ximilar_async.bulk._journal import input_fingerprint
-from ximilar_async.bulk._journal.fingerprint import WHOLE
 from ximilar_async.errors import SourceError
+from ximilar_async.sources._fingerprint import WHOLE
+from ximilar_async.sources._fingerprint import path_fingerprint as input_fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -202,7 +202,7 @@ async def test_a_full_disk_for_the_journal(row: Row) -> None:
     """What cannot be written down is not sent: the run ends, and goes on when there is room."""
     source = catalog(row, COUNT)
     async with Emulator() as emulator, Children(row, emulator) as children:
-        report = await finished(await children.insert(source, limit=1500))
+        report = await finished(await children.insert(source, limit=900))
         stored = await stored_in(emulator)
         assert report.stop is Stop.JOURNAL
         assert "cannot write the journal" in report.stop_reason

@@ -166,7 +166,7 @@ async def test_a_pipe_holds_json_lines_unless_something_else_is_named(tmp_path: 
 
 
 def test_formats_of_text_need_no_extra(tmp_path: Path) -> None:
-    """JSON, JSON lines, CSV, gzip and folders are read without pyarrow, fsspec and ijson."""
+    """JSON, JSON lines, CSV, gzip and folders are read without pyarrow and fsspec."""
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"_id\n1\n"))
     (tmp_path / "a.json").write_text('[{"_id": "1"}]')
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"_id": "1"}'))
@@ -174,7 +174,7 @@ def test_formats_of_text_need_no_extra(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     script = """
 import asyncio, sys
-sys.modules.update(dict.fromkeys(("pyarrow", "fsspec", "ijson")))
+sys.modules.update(dict.fromkeys(("pyarrow", "fsspec")))
 from ximilar_async.errors import SourceError
 from ximilar_async.sources import open_source
 

@@ -12,6 +12,7 @@ import attrs
 import orjson
 
 from ximilar_async._transport import make_tls
+from ximilar_async._validation import check_whole
 from ximilar_async.errors import ConfigError
 
 from ._sender import Sender
@@ -117,11 +118,10 @@ class ProcessTransport:
 
 
 def _checked(processes: Any) -> int:
-    if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
-        raise ConfigError(f"processes must be a whole number of at least 1, not {processes!r:.40}")
+    check_whole("processes", processes, least=1)
     if sys.platform == "win32":
         raise ConfigError("sender processes need Unix sockets: leave processes out on Windows")
-    return processes
+    return int(processes)
 
 
 def _path(tls: TLS) -> str | None:

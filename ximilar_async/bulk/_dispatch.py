@@ -107,6 +107,7 @@ class Dispatcher:
                 await asyncio.wait({reader})
                 await self._release_all()
             else:
+                await self.books.after()
                 await self._bring_back(self.schedule.due(now))
                 await self._settle_down(reader, now)
             if reader.done():
@@ -197,7 +198,7 @@ class Dispatcher:
             await self.sender.attempt(work, task)
         else:
             self._release(work.items, self.ending.reason)
-        # What is decided is written down together with the next batch that leaves, or now.
+        # What is decided is written down together with a batch that leaves soon, or now.
         if self.books.resumable and (self.queue.empty() or self.ending.halted):
             await self.books.after()
 

@@ -72,18 +72,18 @@ class Batch:
     items: tuple[Item, ...]
     isolated: bool = False
     """Whether it must not be filled up with other records: one of its own may be poison."""
-    _usual: Usual | None = None
+    usual: Usual | None = None
     """Ids and JSON of all its records, where they were encoded together."""
 
     @property
     def ids(self) -> Sequence[str]:
         """Return the ids of its records."""
-        return self._usual.ids if self._usual else [item.id or "" for item in self.items]
+        return self.usual.ids if self.usual else [item.id or "" for item in self.items]
 
     @property
     def joined(self) -> bytes | None:
         """Return the JSON of its records with commas between, where it was made in one go."""
-        return self._usual.joined if self._usual else None
+        return self.usual.joined if self.usual else None
 
     def apart(self) -> Batch:
         """Return the same batch, kept from other records: one of its own may be poison."""

@@ -52,12 +52,12 @@ class Operation:
     _frame: tuple[bytes, bytes] = field(init=False, repr=False, eq=False)
     """A request's body as JSON, up to its records and from there on."""
 
-    @_frame.default
-    def _make_frame(self) -> tuple[bytes, bytes]:
+    def __attrs_post_init__(self) -> None:
         sent = {name: value for name, value in self.fields.items() if value is not None}
         rest = encode_body(sent)[1:-1]
         end = b"," + rest + b"}" if rest else b"}"
-        return (b'{"query_record":', end) if self.one_query else (b'{"records":[', b"]" + end)
+        frame = (b'{"query_record":', end) if self.one_query else (b'{"records":[', b"]" + end)
+        object.__setattr__(self, "_frame", frame)  # a frozen value is made here once
 
     def body(self, batch: Batch) -> Encoded:
         """Return the body of the request for a batch."""

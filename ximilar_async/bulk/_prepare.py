@@ -96,9 +96,10 @@ class Preparer:
         return [self._one(item) for item in items]
 
     def _one(self, item: Item) -> Wire | RecordError:
-        record = item.entry.record
+        entry = item.entry
+        usual = entry.fault is None and self._travels_as_it_is(entry.record)
         try:
-            wire = encode_body(record) if self._travels_as_it_is(record) else self._changed(item)
+            wire = encode_body(entry.record) if usual else self._changed(item)
         except RecordError as error:
             return error
         if len(wire) > self.max_bytes:

@@ -28,7 +28,7 @@ from .failures import UsageError
 from .options import ACTION, Access, Output, Place, read_distance
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
-from .search import check_page, tell_missing, read_filter
+from .search import check_page, read_filter, tell_missing
 from .signals import run
 from .tables import counted
 

@@ -6,8 +6,7 @@ The next run skips what is decided and looks closely at what was sent without an
 
 from __future__ import annotations
 
-from .fingerprint import input_fingerprint
 from .state import Resume
 from .writer import Durability, Journal
 
-__all__ = ["Durability", "Journal", "Resume", "input_fingerprint"]
+__all__ = ["Durability", "Journal", "Resume"]

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 
 from ximilar_async.errors import JournalError
 
-from .codec import Done, End, Send, Start, Watermark
+from .codec import Done, Send, Start, Watermark
 from .ranges import SeqSet
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ximilar_async.bulk._outcomes import Outcome
 
-    from .codec import Line
+    from .codec import End, Line
     from .ranges import Ranges
 
 

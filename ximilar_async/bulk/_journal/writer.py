@@ -100,8 +100,8 @@ class Journal:
         Args:
             path: The file; a new one can be read by its owner alone.
             operation: What is done with the records; the same in all runs of a journal.
-            fingerprint: Of the input (`input_fingerprint`); the same in all runs. None where it has
-                none: then nobody can tell whether the records are still the same.
+            fingerprint: Of the input (`sources.fingerprint_of`); the same in all runs. None where
+                it has none: then nobody can tell whether the records are still the same.
             settings: Options that decide what the run means, as JSON values: the collection, a
                 radius. The same in all runs. No secrets.
             durability: "relaxed" syncs every half second, "strict" whenever `durable` is awaited.
