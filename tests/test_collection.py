@@ -434,6 +434,33 @@ async def test_a_damaged_image_costs_no_request(tmp_path: Path) -> None:
     assert transport.requests == []
 
 
+async def test_large_images_arrive_whole_beside_others() -> None:
+    """Records with and without an image of their own keep their order, fields and content."""
+    content = PNG + bytes(300_000)
+    collection, transport = shoes(found("1", "2", "3"), found("1"))
+    options = ImageOptions(max_side=None)
+    given = [{"_id": "1", "_image": content, "note": 'a "b"'}, BOOT, {"_id": "3", "_image": PNG}]
+    await collection.with_options(images=options).insert(given)
+    await collection.with_options(images=options).visual_knn({"_image": content}, k=3)
+    first, second = map(body_of, transport.requests)
+    assert [base64.b64decode(first["records"][n]["_base64"]) for n in (0, 2)] == [content, PNG]
+    assert first["records"][0]["note"] == 'a "b"'
+    assert first["records"][1] == BOOT
+    assert base64.b64decode(second["query_record"]["_base64"]) == content
+    assert second["k"] == 3
+
+
+async def test_what_json_cannot_carry_is_named_beside_an_image() -> None:
+    """The message says which record of the request, and which field of it."""
+    collection, transport = shoes()
+    given = [BOOT, {"_id": "2", "_image": PNG, "size": {"cm": float("nan")}}]
+    with pytest.raises(RecordError, match=r"^records\[1\]\.size\.cm is nan"):
+        await collection.insert(given)
+    with pytest.raises(RecordError, match=r"^query_record\.size is inf"):
+        await collection.visual_knn({"_image": PNG, "size": float("inf")})
+    assert transport.requests == []
+
+
 async def test_limits_are_checked_before_images_are_read() -> None:
     """Eleven records are refused at once, not after eleven files were read."""
     collection, _ = shoes()

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from ximilar_async._config import Retry
+from ximilar_async._encoding import Encoded, encode_body, with_image
 from ximilar_async._models import Account, Answer
 from ximilar_async._protocol import check_query, check_records
 from ximilar_async._validation import check_instance
 from ximilar_async.errors import ConfigError, RecordError
-from ximilar_async.images import ImageOptions, needs_preparing, prepare_records
+from ximilar_async.images import ImageOptions, needs_preparing, take_images
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from ximilar_async._concurrency import GateStatistics
     from ximilar_async._config import Target
-    from ximilar_async._encoding import Encoded
+    from ximilar_async._encoding import Wire
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
     from ximilar_async._retry import Trace
@@ -169,20 +170,34 @@ class CollectionBase:
             if name == "query_record":
                 check_query(endpoint, value, name)
                 if needs_preparing(value):
-                    (prepared,) = await self._prepare([value], called=name)
-                    fields = {**(fields or {}), name: prepared}
+                    (wire,) = await self._encoded([value], name, called=name)
+                    fields = {**(fields or {}), name: Encoded.of(wire)}
             elif name in ("records", "query_records"):
                 check_records(endpoint, name, value)
                 if any(needs_preparing(record) for record in value):
-                    fields = {**(fields or {}), name: await self._prepare(value)}
+                    wires = await self._encoded(value, name)
+                    fields = {**(fields or {}), name: Encoded.list_of(wires)}
         return await self.call(endpoint, fields, query)
 
-    async def _prepare(
-        self, records: Sequence[Record], *, called: str | None = None
-    ) -> list[Record]:
-        return await prepare_records(
-            records, self._images, files_root=self._files_root, called=called
-        )
+    async def _encoded(
+        self, records: Sequence[Record], field: str, *, called: str | None = None
+    ) -> list[Wire]:
+        """Return records as JSON, images taken in: megabytes of them are not copied again."""
+        taken = await take_images(records, self._images, files_root=self._files_root, called=called)
+        single = called is not None
+        return [
+            _encoded(*pair, field if single else f"{field}[{place}]")
+            for place, pair in enumerate(taken)
+        ]
+
+
+def _encoded(record: Record, image: bytes | None, path: str) -> Wire:
+    """Return a record as JSON; an error says where in the request the fault is."""
+    try:
+        wire = encode_body(record)
+    except RecordError as error:
+        raise RecordError(f"{path}.{error}") from None
+    return wire if image is None else with_image(wire, image)
 
 
 def _folder(path: str | PathLike[str] | None) -> Path | None:

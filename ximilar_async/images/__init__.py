@@ -15,6 +15,7 @@ from ._prepare import (
     prepare_record,
     prepare_records,
     take_image,
+    take_images,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "prepare_record",
     "prepare_records",
     "take_image",
+    "take_images",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pybase64
 
@@ -16,8 +16,10 @@ from ._formats import accepted_format
 from ._options import ImageOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
+
+T = TypeVar("T")
 
 _DEFAULT: Final = ImageOptions()
 _INSTALL: Final = "pip install 'ximilar-async[images]'"
@@ -133,7 +135,44 @@ async def prepare_records(
     """
     if not any(map(needs_preparing, records)):
         return list(records)
-    return await asyncio.to_thread(_prepare_all, records, options, files_root, called)
+
+    def prepare(record: dict[str, Any]) -> dict[str, Any]:
+        return prepare_record(record, options, files_root) if needs_preparing(record) else record
+
+    return await asyncio.to_thread(_each, prepare, records, called)
+
+
+async def take_images(
+    records: Sequence[dict[str, Any]],
+    options: ImageOptions = _DEFAULT,
+    *,
+    files_root: str | PathLike[str] | None = None,
+    called: str | None = None,
+) -> list[tuple[dict[str, Any], bytes | None]]:
+    """Return records without `_file` and `_image`, each with that image in base64.
+
+    All of it happens in one thread off the event loop. As bytes an image can go into a request
+    without being copied again.
+
+    Args:
+        records: As for `prepare_records`.
+        options: Likewise.
+        files_root: Likewise.
+        called: Likewise.
+
+    Raises:
+        ImageError: as `prepare_records` does.
+        ConfigError: likewise.
+
+    Example:
+        >>> asyncio.run(take_images([{"_id": "1", "_url": "https://example.com/boot.jpg"}]))
+        [({'_id': '1', '_url': 'https://example.com/boot.jpg'}, None)]
+    """
+
+    def take(record: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
+        return take_image(record, options, files_root)
+
+    return await asyncio.to_thread(_each, take, records, called)
 
 
 def make_thumbnail(data: bytes, *, max_side: int = 256) -> bytes:
@@ -161,19 +200,15 @@ def make_thumbnail(data: bytes, *, max_side: int = 256) -> bytes:
     return _pixels.encode_bytes(data, name, options)
 
 
-def _prepare_all(
-    records: Sequence[dict[str, Any]],
-    options: ImageOptions,
-    files_root: str | PathLike[str] | None,
-    called: str | None,
-) -> list[dict[str, Any]]:
-    prepared = []
+def _each(
+    work: Callable[[dict[str, Any]], T], records: Sequence[dict[str, Any]], called: str | None
+) -> list[T]:
+    """Return what work makes of each record; an error names the record."""
+    made = []
     for position, record in enumerate(records, 1):
         with _naming(_name_of(record, called or f"record {position} of {len(records)}")):
-            prepared.append(
-                prepare_record(record, options, files_root) if needs_preparing(record) else record
-            )
-    return prepared
+            made.append(work(record))
+    return made
 
 
 def _name_of(record: Mapping[str, Any], place: str) -> str:
