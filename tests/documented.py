@@ -66,7 +66,7 @@ def seed_records() -> list[Record]:
 
 
 def lay_out_files(folder: Path) -> None:
-    """Write the files that examples read: `boot.jpg`, the folder `photos`, `catalog.jsonl`."""
+    """Write the files that examples read: `boot.jpg`, `photos`, `catalog.jsonl`, `catalog.csv`."""
     picture(6).save(folder / "boot.jpg")
     (folder / "photos").mkdir()
     for number in (7, 8, 9):
@@ -77,6 +77,8 @@ def lay_out_files(folder: Path) -> None:
     )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "catalog.jsonl").write_text(text, encoding="utf-8")
+    rows = (f"s{number},https://example.com/{number}.jpg,{number}.90\n" for number in range(25))
+    (folder / "catalog.csv").write_text("sku,photo,cost\n" + "".join(rows), encoding="utf-8")
 
 
 @asynccontextmanager
@@ -91,6 +93,7 @@ async def names_for() -> AsyncIterator[dict[str, Any]]:
             "bulk": bulk,
             "emulator": emulator,
             "ximilar": ximilar,
+            "client": ximilar,
             "shoes": shoes,
             "__name__": "__main__",
         }
