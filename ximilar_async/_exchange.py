@@ -197,10 +197,7 @@ class Exchanges:
         except BaseException:
             connection.close()
             raise
-        if _is_sending(connection.transport):
-            connection.close()  # an answer that came too early: the rest would be taken for another
-        else:
-            connection.release()
+        connection.release()
         return answer
 
     def close(self) -> None:
@@ -218,16 +215,21 @@ class Exchanges:
         over = now + self._total
         self._deadlines.watch(protocol, min(over, now + self._sock_read))
         try:
-            start = b"%b%d\r\n\r\n" % (head.wire, request.size)
-            if request.size <= _COPIED:
-                transport.write(start + request.body)
+            content = request.content
+            start = b"%b%d\r\n\r\n" % (head.wire, len(content))
+            if isinstance(content, bytes) and len(content) <= _COPIED:
+                transport.write(start + content)
             else:
                 transport.writelines((start, *request.pieces))
-            if _is_sending(transport):
+            slow = _is_sending(transport)
+            if slow:
                 self._deadlines.excuse(protocol, transport, over, self._sock_read)
             message, payload = await protocol.read()
             while message.code in _INFORMATIONAL:
                 message, payload = await protocol.read()
+            if slow and _is_sending(transport):
+                # An answer that came too early: the rest would be taken for another request.
+                protocol.force_close()
         except aiohttp.http.HttpProcessingError as error:
             raise aiohttp.ClientResponseError(head.template.request_info, ()) from error
         finally:
