@@ -144,6 +144,17 @@ def test_a_dry_run_for_a_script(told: Callable[..., Any], shop: Path) -> None:
     assert plan["requests"] == {"insert": 2, "update": 1, "delete": 1}
 
 
+def test_a_dry_run_says_why_records_are_turned_away(told: Callable[..., Any], shop: Path) -> None:
+    """As the sync itself would, with the same exit code."""
+    write(shop, [*changed(), "nonsense", {"_id": "new"}])
+    for words in ((), ("--dry-run",)):
+        done = told("sync", shop, *HERE, *words)
+        assert done.code == 1
+        assert "2    rejected" in done.out
+        assert "line 102 is not JSON" in done.out
+        assert "line 103 is new and has no image" in done.out
+
+
 def test_a_plan_is_applied_once_and_only_if_nothing_moved(
     told: Callable[..., Any], stored: Callable[[], dict[str, Any]], shop: Path, tmp_path: Path
 ) -> None:

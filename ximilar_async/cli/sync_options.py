@@ -200,14 +200,14 @@ _IN_OPTIONS: Final = {
 
 
 def in_options(words: str) -> str:
-    """Return what a sync says of its settings, with the options' names.
+    """Return what a sync says of its settings, always in brackets, with the options' names.
 
     Example:
         >>> in_options("if they are to be deleted, allow it (allow_delete)")
         'if they are to be deleted, allow it (--allow-delete)'
     """
     for setting, option in _IN_OPTIONS.items():
-        words = re.sub(rf"(?<![\w-]){re.escape(setting)}(?!\w)", option, words)
+        words = words.replace(f"({setting}", f"({option}")
     return words
 
 

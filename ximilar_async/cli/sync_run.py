@@ -12,6 +12,7 @@ from ximilar_async import bulk
 from ximilar_async.bulk import ExitCode, Stop
 from ximilar_async.bulk._export import record_count
 from ximilar_async.errors import BulkAborted, SyncRefusedError
+from ximilar_async.pages import counted
 
 from . import failures
 from .connect import find_collection, open_client
@@ -20,9 +21,8 @@ from .progress import Remarks, live, ticking
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_options import default_state, in_options, read_state
-from .sync_samples import sampled_changes
+from .sync_samples import samples_of
 from .sync_views import SyncWatch, plan_json, plan_picture, plan_view, sync_view
-from .tables import counted
 
 if TYPE_CHECKING:
     from ximilar_async._collection import Collection
@@ -121,14 +121,14 @@ async def _plan(order: Order, collection: Collection, state: Path | str | None) 
                 collection, source, state=state, options=order.options, **order.settings
             )
     with plan:
-        changes = await sampled_changes(collection, plan)
+        samples = await samples_of(collection, plan)
         if order.plan is not None:
             plan.write(order.plan)
         rate = order.access.rate
         if output.json:
-            put_json(plan_json(plan, changes, order.prices, rate))
+            put_json(plan_json(plan, samples, order.prices, rate))
         else:
-            put(plan_view(plan, changes, order.prices, rate))
+            put(plan_view(plan, samples, order.prices, rate))
         _tell_plan(order, plan)
         return ExitCode.TROUBLE if plan.rejected or plan.undecided or plan.withheld else 0
 

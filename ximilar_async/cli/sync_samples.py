@@ -1,11 +1,11 @@
-"""What the records in a plan's samples would become: asked of the collection by one request."""
+"""What the first records of a plan would become: asked of the collection by one request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
 from ximilar_async import bulk
 from ximilar_async.bulk._sync.difference import Action
@@ -13,13 +13,16 @@ from ximilar_async.bulk._sync.difference import Action
 from .screen import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ximilar_async._collection import Collection
     from ximilar_async._models import Record
+    from ximilar_async.bulk._sync.work import Task
 
 _MOST_TEXT: Final = 24
 _MOST_FIELDS: Final = 3
+_MOST: Final = 5
+"""Records of a kind."""
 
 
 @frozen
@@ -70,15 +73,27 @@ def words_of(changes: list[Change]) -> str:
     return ", ".join([*words, f"{more} more"] if more else words)
 
 
-async def sampled_changes(
-    collection: Collection, plan: bulk.SyncPlan
-) -> Mapping[str, list[Change]]:
-    """Return what would change in the records that a plan names as samples of its updates.
+@frozen
+class Samples:
+    """A few records of a plan, with what a person would ask about them."""
+
+    changes: Mapping[str, list[Change]] = field(factory=dict)
+    """What updates would change, by `_id`."""
+    rejected: tuple[str, ...] = ()
+    """What cannot be sent, and why."""
+
+
+async def samples_of(collection: Collection, plan: bulk.SyncPlan) -> Samples:
+    """Return what the first records of a plan would become.
 
     Args:
-        collection: Whose records.
+        collection: Whose records; it is asked once, if anything is to be updated.
         plan: The plan.
     """
+    return Samples(await _changes(collection, plan), tuple(_rejected(plan)))
+
+
+async def _changes(collection: Collection, plan: bulk.SyncPlan) -> Mapping[str, list[Change]]:
     sent = {str(record["_id"]): record for record in _to_be_updated(plan)}
     if not sent:
         return {}
@@ -93,18 +108,27 @@ async def sampled_changes(
     return found
 
 
+def _rejected(plan: bulk.SyncPlan) -> Iterator[str]:
+    for task in _tasks(plan, Action.REJECT):
+        if task.reason.startswith(task.spot):
+            yield task.reason
+        else:
+            between = " " if task.reason.startswith(("is ", "has ")) else ": "
+            yield f"{task.spot}{between}{task.reason}"
+
+
 def _to_be_updated(plan: bulk.SyncPlan) -> list[Record]:
     """Return the samples of a plan's updates as they would be sent."""
-    if not plan.update:
-        return []
-    wanted = set(plan.samples["update"])
-    work = plan._prepared.work  # noqa: SLF001 - the plan says ids, not what would be sent
-    tasks = next(work.tasks(Action.UPDATE, limit=max(1, len(wanted))), [])
     return [
         orjson.loads(task.record or b"{}") | dict.fromkeys(task.removed)
-        for task in tasks
-        if task.id in wanted
+        for task in _tasks(plan, Action.UPDATE)
     ]
+
+
+def _tasks(plan: bulk.SyncPlan, action: Action) -> list[Task]:
+    """Return the first tasks of a kind."""
+    work = plan._prepared.work  # noqa: SLF001 - the plan says ids, not what would be sent or why
+    return next(work.tasks(action, limit=_MOST), [])
 
 
 def _short(value: Any) -> str:

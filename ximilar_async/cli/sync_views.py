@@ -17,7 +17,15 @@ from .progress import bar_view, run_view
 from .screen import plain
 from .sync_options import in_options
 from .sync_samples import words_of
-from .tables import bottleneck_words, colour, counted, name, reason_words, seconds
+from .tables import (
+    bottleneck_words,
+    colour,
+    counted,
+    name,
+    outcome_words,
+    reason_words,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     from ximilar_async.bulk import Report, Result, SyncPlan, SyncReport
 
     from .sync_options import Prices
-    from .sync_samples import Change
+    from .sync_samples import Change, Samples
 
 _COLOURS: Final = {
     "unchanged": "dim",
@@ -58,7 +66,8 @@ _WORDS: Final = {
 REPLACING: Final = "replace"
 """How the names of the stages begin that delete and insert again, slice by slice."""
 
-_TROUBLE: Final = (Outcome.REJECTED, Outcome.FAILED)
+_TOLD: Final = (Outcome.NEAR_DUPLICATE, Outcome.REJECTED, Outcome.FAILED)
+"""Outcomes whose samples are worth reading."""
 _MOST_SAMPLES: Final = 5
 _LONG: Final = 5.0
 """Seconds from which on it is worth a line what a phase waited for."""
@@ -70,13 +79,13 @@ _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
 def plan_view(
-    plan: SyncPlan, changes: Mapping[str, list[Change]], prices: Prices, rate: float | None
+    plan: SyncPlan, samples: Samples, prices: Prices, rate: float | None
 ) -> RenderableType:
     """Return a plan to print: counts by action, requests, estimates, samples.
 
     Args:
         plan: The plan.
-        changes: What would change in the records that it names as samples of its updates.
+        samples: What its first records would become.
         prices: Credits a record.
         rate: Requests a second; None where nobody said.
     """
@@ -87,7 +96,11 @@ def plan_view(
     parts: list[RenderableType] = [Text(title, "bold"), _actions(plan)]
     parts += [Text(line) for line in estimate_lines(plan, prices, rate)]
     if any(plan.samples.values()):
-        parts.append(_samples(plan, changes))
+        parts.append(_samples(plan, samples.changes))
+    if samples.rejected:
+        few = _few(len(samples.rejected), plan.rejected)
+        parts.append(Text(f"rejected{few}:", _colour("rejected")))
+        parts += [Text(f"  {plain(words)}") for words in samples.rejected]
     parts += [Text(plain(line), "yellow") for line in plan_notes(plan)]
     return Group(*parts)
 
@@ -188,22 +201,23 @@ def _changed(id_: str, changes: list[Change]) -> Text:
 
 
 def plan_json(
-    plan: SyncPlan, changes: Mapping[str, list[Change]], prices: Prices, rate: float | None
+    plan: SyncPlan, samples: Samples, prices: Prices, rate: float | None
 ) -> dict[str, Any]:
     """Return a plan as JSON values, with its estimates.
 
     Args:
         plan: The plan.
-        changes: What would change in the records that it names as samples of its updates.
+        samples: What its first records would become.
         prices: Credits a record.
         rate: Requests a second; None where nobody said.
     """
     shown = {
         id_: {change.field: [change.before, change.after] for change in of_one}
-        for id_, of_one in changes.items()
+        for id_, of_one in samples.changes.items()
     }
     return plan.to_dict() | {
         "changes": shown,
+        "reasons": list(samples.rejected),
         "credits": plan.credits(prices.said) if prices.said else None,
         "seconds": None if rate is None else round(plan.seconds(rate), 3),
     }
@@ -332,13 +346,13 @@ def _outcomes(counts: Mapping[str, int]) -> Table:
 
 
 def _troubles(phase: Report) -> Iterable[RenderableType]:
-    for outcome in _TROUBLE:
+    for outcome in _TOLD:
         results: Sequence[Result] = phase.samples.get(outcome, ())[:_MOST_SAMPLES]
         total = phase.counts.get(outcome, 0)
         if not results or not total:
             continue
-        few = "" if len(results) == total else f" (the first {len(results)} of {total:,})"
-        yield Text(f"{outcome.value}{few}:", colour(outcome))
+        few = _few(len(results), total)
+        yield Text(f"{outcome_words(outcome)}{few}:", colour(outcome))
         for result in results:
             yield Text(f"  {plain(_sentence(result))}")
 
@@ -348,6 +362,11 @@ def _sentence(result: Result) -> str:
     reason = reason_words(result)
     named = reason.startswith(result.where) or (result.id is not None and repr(result.id) in reason)
     return reason if named else f"{name(result)}: {reason}"
+
+
+def _few(shown: int, total: int) -> str:
+    """Return the words for samples that are not all."""
+    return "" if shown == total else f" (the first {shown} of {total:,})"
 
 
 def _numbers() -> Table:
