@@ -49,6 +49,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "client": VALUES | {"_session", "_transport", "_processes", "_collection", "images"},
     "sources": frozenset({"errors", "_models"}),
     "sinks": frozenset({"errors"}),
+    # One room for every page: the command line's galleries and the reports of bulk runs.
+    "pages": frozenset({"errors", "_models", "images", "sources"}),
     "bulk": VALUES
     | {
         "_encoding",
@@ -58,6 +60,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
         "_collection",
         "_validation",
         "images",
+        "pages",
         "sinks",
         "sources",
     },

@@ -26,6 +26,7 @@ from ximilar_async.bulk import ExitCode
 from ximilar_async.bulk._timing import Histogram
 from ximilar_async.errors import XimilarError
 from ximilar_async.images import prepare_records
+from ximilar_async.pages import counted, seconds
 
 from .connect import find_collection, is_loopback, open_client
 from .failures import UsageError, message
@@ -34,7 +35,7 @@ from .progress import bar_view, live, ticking
 from .screen import complain, put, put_json
 from .search import query_record
 from .signals import Signals, run
-from .tables import counted, pairs_view, seconds
+from .tables import pairs_view
 
 EXAMPLES: Final = """
 [bold]Examples[/bold]

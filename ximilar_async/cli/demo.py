@@ -15,6 +15,7 @@ from ximilar_async import bulk
 from ximilar_async._models import SearchAnswer
 from ximilar_async.bulk import ExitCode, Options, Outcome, Report, Result
 from ximilar_async.client import Ximilar
+from ximilar_async.pages import counted
 
 from .connect import an_extra, check_unused, open_emulator
 from .failures import UsageError
@@ -25,7 +26,7 @@ from .runs import conclude, follow
 from .screen import put, put_json, say
 from .search import matches_json
 from .signals import Signals, run
-from .tables import counted, matches_view, report_view
+from .tables import matches_view, report_view
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -19,6 +19,7 @@ from ximilar_async._collection import Collection
 from ximilar_async._models import Record
 from ximilar_async.bulk import _duplicates as library
 from ximilar_async.bulk._duplicate_groups import Group, Groups
+from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
 from .duplicates_page import MOST_TILES, DuplicatesPage
@@ -30,7 +31,6 @@ from .progress import bar_view, live
 from .screen import complain, put, put_json, say
 from .search import check_page, read_filter, tell_missing
 from .signals import run
-from .tables import counted
 
 EXAMPLES: Final = """
 [bold]Examples[/bold]

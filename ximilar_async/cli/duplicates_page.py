@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from ximilar_async.pages import Fact, Images, Pair, Section, counted, render_page, tiles_of
+
 from .duplicates_view import LINKED
-from .gallery import Fact, Pair, Section, render_page, tiles_of
-from .pages import FOOTER, Images, Page, make_tile
-from .tables import counted
+from .pages import FOOTER, Page, make_tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ximilar_async._models import Record
     from ximilar_async.bulk._duplicate_groups import Duplicate, Group, Groups
+    from ximilar_async.pages import Tile
 
-    from .gallery import Tile
 
 MOST_TILES: Final = 60
 """Records of one group that are shown."""

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ximilar_async import bulk
+from ximilar_async.pages import counted, distance
 
 from .failures import UsageError
 from .screen import plain
-from .tables import counted, distance, fields_to_show
+from .tables import fields_to_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,6 +18,7 @@ from ximilar_async._collection import Collection
 from ximilar_async._models import Record
 from ximilar_async.bulk import ExitCode
 from ximilar_async.bulk import _export as library
+from ximilar_async.pages import counted
 from ximilar_async.sinks import replaced
 
 from .connect import find_collection, open_client
@@ -27,7 +28,6 @@ from .pace import Pace
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
 from .signals import run
-from .tables import counted
 
 EXAMPLES: Final = """
 [bold]Examples[/bold]

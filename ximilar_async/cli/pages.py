@@ -2,103 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import field, frozen
+from attrs import frozen
 
-from ximilar_async.sources._paths import TAKEN
+from ximilar_async.pages import (
+    Fact,
+    Images,
+    Pair,
+    Section,
+    Table,
+    Tile,
+    counted,
+    find_image,
+    render_page,
+    thumbnail_of,
+)
 
-from .gallery import Fact, Pair, Section, Table, Tile, render_page, thumbnail
 from .screen import plain
-from .tables import counted, fields_to_show
+from .tables import fields_to_show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ximilar_async._models import Match, Record
     from ximilar_async.bulk import Report, Result
     from ximilar_async.demo import Catalog
 
-_MOST_BYTES: Final = 64 * 2**20
-"""Largest image file that is read for a page."""
-
 _SAME: Final = 0.005
 """Distance below which two images are shown as the same."""
-
-
-@frozen
-class Images:
-    """Where the images of records lie.
-
-    Args:
-        folder: Folder that they lie below.
-        files: Their paths below it, by the records' ids, where a catalog names them.
-    """
-
-    folder: Path | None = None
-    files: Mapping[str, str] = field(factory=dict)
-
-    @classmethod
-    def of(cls, path: Path | None, ids: Collection[str]) -> Images:
-        """Return the images below a folder, or those that a file of JSON lines names.
-
-        Args:
-            path: The folder or the file; a file's images lie below the folder that it is in.
-            ids: Ids of the records whose images are wanted.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
-        if path is None or path.is_dir():
-            return cls(path)
-        return cls(path.parent, dict(_files_of(path, ids)))
-
-    def named(self, record: Record) -> Record:
-        """Return a record with the `_file` that the catalog has for it; services keep none."""
-        file = self.files.get(record.get("_id", ""))
-        return record if file is None else {**record, "_file": file}
-
-
-def _files_of(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(record, dict) and record.get("_id") in ids and "_file" in record:
-                yield record["_id"], str(record["_file"])
-
-
-def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | None:
-    """Return the local image file of a record, or None.
-
-    Args:
-        record: A record; its `_file` or `_url` may be a local path.
-        folder: Where images lie: then `_file` and `_id`, with or without the file's ending, are
-            looked up below it, and nowhere else.
-    """
-    names = ("_file", "_id") if folder is not None else ("_file", "_url")
-    for name in names:
-        value = record.get(name)
-        if not isinstance(value, str) or not value:
-            continue
-        for ending in ("", *TAKEN) if name == "_id" else ("",):
-            if (path := _usable(value + ending, folder)) is not None:
-                return path
-    return None
-
-
-def _usable(name: str, folder: Path | None) -> Path | None:
-    try:
-        path = Path(name).resolve() if folder is None else (folder / name).resolve()
-        inside = folder is None or path.is_relative_to(folder.resolve())
-        usable = inside and path.is_file() and path.stat().st_size <= _MOST_BYTES
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-    return path if usable else None
 
 
 def make_tile(
@@ -124,7 +58,7 @@ def make_tile(
     url = record.get("_url")
     shown = [(name, record.get(name)) for name in fields_to_show([record], fields)]
     return Tile(
-        image=None if path is None else _thumbnail(path),
+        image=thumbnail_of(path),
         title=str(record.get("_id", "")),
         lines=tuple(f"{name}: {plain(value)}" for name, value in shown if value is not None),
         distance=far,
@@ -132,13 +66,6 @@ def make_tile(
         mark=mark,
         remote=remote,
     )
-
-
-def _thumbnail(path: Path) -> bytes | None:
-    try:
-        return thumbnail(path.read_bytes())
-    except OSError:
-        return None
 
 
 @frozen
@@ -194,7 +121,7 @@ def query_tile(query: Record, folder: Path | None = None) -> Tile:
     url = query.get("_url")
     name = query.get("_id") or (path.name if path else url)
     return Tile(
-        image=None if path is None else _thumbnail(path),
+        image=thumbnail_of(path),
         title=str(name),
         address=url if isinstance(url, str) else None,
     )
@@ -242,7 +169,7 @@ def demo_page(
         ),
         facts=_facts(report),
         query=Tile(
-            image=_thumbnail(catalog.query_path),
+            image=thumbnail_of(catalog.query_path),
             title=catalog.query_path.name,
             lines=("not in the catalog",),
         ),

@@ -15,9 +15,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ximilar_async.pages import counted
+
 from .pace import Pace, clock, share_done, time_left
 from .screen import is_live, plain, say
-from .tables import bottleneck_words, colour, counted, label
+from .tables import bottleneck_words, colour, label
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

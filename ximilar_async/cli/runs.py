@@ -8,13 +8,14 @@ from attrs import frozen
 
 from ximilar_async.bulk import ExitCode, Stop
 from ximilar_async.errors import BulkAborted
+from ximilar_async.pages import counted
 
 from . import failures
 from .connect import find_collection, open_client
 from .progress import watched
 from .screen import complain, put, put_json, say
 from .signals import run
-from .tables import counted, report_view
+from .tables import report_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

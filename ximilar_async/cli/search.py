@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from typer import Argument, Option
 
 from ximilar_async._models import Match, Record, SearchAnswer
+from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
 from .failures import UsageError
@@ -17,7 +18,7 @@ from .options import ACTION, Access, Output, Place
 from .pages import search_page
 from .screen import put, put_json, say
 from .signals import run
-from .tables import counted, matches_view
+from .tables import matches_view
 
 EXAMPLES: Final = """
 [bold]Examples[/bold]

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ximilar_async.bulk import Outcome
+from ximilar_async.pages import counted, distance, seconds
 
 from .failures import reason_in_options
 from .screen import plain
@@ -113,16 +114,6 @@ def headline(report: Report) -> str:
     return f"dry run of {words}" if report.dry_run else words
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Example:
-        >>> counted(1, "record"), counted(2000, "record")
-        ('1 record', '2,000 records')
-    """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 _WAITS: Final[Mapping[str, str]] = {
     "source": "the source",
     "images": "work on images",
@@ -153,18 +144,6 @@ def bottleneck_words(report: Report) -> str:
     return ", ".join(
         f"{names.get(what, what)} {share:.0%}" for what, share in most_first if share >= _SMALL
     )
-
-
-def seconds(value: float) -> str:
-    """Return a duration as it is written everywhere.
-
-    Example:
-        >>> seconds(0.0421), seconds(1.25), seconds(90)
-        ('42 ms', '1.2 s', '90 s')
-    """
-    if value < 1:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"  # noqa: PLR2004 - three digits
 
 
 def _pace_lines(report: Report) -> Iterable[str]:
@@ -261,16 +240,6 @@ def reason_words(result: Result) -> str:
         return reason_in_options(result.reason)
     words = ", ".join(f"{match.id} at distance {distance(match.distance)}" for match in near[:3])
     return f"like {words}" + (f" and {len(near) - 3} more" if len(near) > 3 else "")  # noqa: PLR2004 - as above
-
-
-def distance(value: float) -> str:
-    """Return a distance as it is written everywhere.
-
-    Example:
-        >>> distance(0), distance(12.3456)
-        ('0.00', '12.35')
-    """
-    return f"{value:.2f}"
 
 
 # --- answers ------------------------------------------------------------------------------------

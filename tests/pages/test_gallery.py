@@ -11,7 +11,7 @@ import pytest
 from attrs import define, field
 from PIL import Image
 
-from ximilar_async.cli.gallery import (
+from ximilar_async.pages import (
     Fact,
     Pair,
     Section,

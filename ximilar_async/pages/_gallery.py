@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from ximilar_async.errors import ConfigError, ImageError
-from ximilar_async.images import image_format, make_thumbnail
+from ximilar_async.images import image_format
 
-from .gallery_style import STYLE
+from ._style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -149,23 +148,6 @@ def render_page(
         f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{chr(10).join(body)}\n</body>\n</html>\n"
     )
-
-
-def thumbnail(data: bytes, side: int = 256) -> bytes | None:
-    """Return a small image for a page, or None for what cannot be decoded; blocking.
-
-    Args:
-        data: The content of an image file.
-        side: Its longest side, in pixels.
-
-    Example:
-        >>> thumbnail(b"no image") is None
-        True
-    """
-    try:
-        return make_thumbnail(data, max_side=side)
-    except (ImageError, ConfigError):
-        return None
 
 
 def _search(query: Tile, found: str) -> str:
