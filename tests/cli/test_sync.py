@@ -296,7 +296,12 @@ def test_a_fresh_machine_knows_without_a_file(
     words = (*HERE, *MIRROR, "--state", state)
     assert told("sync", source, *words).code == 0
     rows = [product(0, price=5), *products(1, 30)]
-    done = told("sync", write(source, rows), *words, "--json")
+    made = told("sync", write(source, rows), *words, "--dry-run", "--plan", "a.plan")
+    assert f"--state {state}" in made.err
+    wrong = told("sync", "--apply", "a.plan", *HERE)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "name what the plan was made with, as --state says" in wrong.err
+    done = told("sync", "--apply", "a.plan", *HERE, "--state", state, "--json")
     assert (done.code, counts(done)) == (0, {"unchanged": 29, "updated": 1})
     done = told("sync", source, *words, "--json")
     assert (done.code, counts(done)) == (0, {"unchanged": 30})

@@ -95,10 +95,13 @@ async def _state(order: Order, collection: Collection) -> Path | str | None:
         return read_state(order.state)
     path = default_state(collection.id).absolute()
     if not path.exists() and (there := await record_count(collection)):
+        missing = f"no state: there is no file {str(path)!r}"
+        if order.apply is not None:
+            raise UsageError(f"{missing}; name what the plan was made with, as --state says")
         raise UsageError(
-            f"no state: there is no file {str(path)!r}, and the collection has "
-            f"{counted(there, 'record')}. If an earlier sync kept one, name it with --state FILE; "
-            f"to begin one by reading the collection, say --state {path.name}"
+            f"{missing}, and the collection has {counted(there, 'record')}. If an earlier sync "
+            "kept one, name it with --state FILE; to begin one by reading the collection, say "
+            f"--state {path.name}"
         )
     return path
 
