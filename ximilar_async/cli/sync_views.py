@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ximilar_async.bulk import Outcome
+from ximilar_async.pages import counted, seconds
 
 from .pace import Pace, share_done, time_left
 from .progress import bar_view, run_view
@@ -20,11 +21,9 @@ from .sync_samples import words_of
 from .tables import (
     bottleneck_words,
     colour,
-    counted,
     name,
     outcome_words,
     reason_words,
-    seconds,
 )
 
 if TYPE_CHECKING:
