@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
+import math
 import signal
 import time
-from collections import Counter
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -410,53 +411,7 @@ def test_what_cannot_be_meant_is_said_in_a_line(
     assert [part for part in parts if part not in done.err] == []
 
 
-# --- images and formats -------------------------------------------------------------------------
-
-SHOP = ("--map", "id=sku", "--map", "image:file=photo", "--map", "price:float", "--map", "*")
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_shops_night_with_photos(told: Callable[..., Any], tmp_path: Path, ending: str) -> None:
-    """Of 200 products 30 prices and 4 photos change, 6 go, 8 come: just that is sent."""
-    (tmp_path / "photos").mkdir()
-    rows: list[dict[str, Any]] = []
-    for n in range(200):
-        picture(n).save(tmp_path / f"photos/{n}.png")
-        rows.append({"sku": f"{n:03}", "photo": f"photos/{n}.png", "price": n + 0.5})
-    catalog = tmp_path / f"shop.{ending}"
-    _write_table(catalog, rows)
-    assert told("sync", catalog, *HERE, *MIRROR, *SHOP).code == 0
-    for row in rows[:30]:
-        row["price"] += 1
-    for n in range(50, 54):
-        picture(1000 + n).save(tmp_path / f"photos/{n}.png")  # the same name, another photo
-    for n in range(200, 208):
-        picture(n).save(tmp_path / f"photos/{n}.png")
-        rows.append({"sku": f"{n:03}", "photo": f"photos/{n}.png", "price": 1.5})
-    _write_table(catalog, rows[:100] + rows[106:])
-    planned = json.loads(told("sync", catalog, *HERE, *MIRROR, *SHOP, "--dry-run", "--json").out)
-    names = ("insert", "update", "replace", "delete", "unchanged")
-    assert [planned[name] for name in names] == [8, 30, 4, 6, 160]
-    done = told("sync", catalog, *HERE, *MIRROR, *SHOP, "--json")
-    assert counts(done) == {
-        "unchanged": 160, "inserted": 8, "updated": 30, "replaced": 4, "deleted": 6
-    }  # fmt: skip
-    sent: Counter[str] = Counter()
-    for name, phase in json.loads(done.out)["phases"].items():
-        sent[name] += phase["requests"]
-    assert sum(sent.values()) == sum(planned["requests"].values())
-    done = told("sync", catalog, *HERE, *MIRROR, *SHOP, "--json")
-    assert (done.code, counts(done)) == (0, {"unchanged": 202})
+# --- images and odd rows --------------------------------------------------------------------------
 
 
 def test_near_duplicates_are_left_out_and_remembered(
@@ -469,3 +424,51 @@ def test_near_duplicates_are_left_out_and_remembered(
     assert (done.code, counts(done)) == (0, {"unchanged": 5, "near_duplicate": 1})
     done = told("sync", photos, *HERE, "--near-dups", "--json")
     assert json.loads(done.out)["requests"] == 1
+
+
+def test_odd_rows_of_parquet_become_what_the_page_of_sources_says(
+    told: Callable[..., Any], stored: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    """A decimal, a structure, a list and a date are stored, and known again; NaN costs its row."""
+    names = ("_id", "_url", "price", "score", "size", "labels", "since")
+    rows = [
+        (
+            "a",
+            "https://shop/a.jpg",
+            Decimal("19.90"),
+            0.5,
+            {"eu": 42},
+            ["x", "y"],
+            date(2026, 3, 1),
+        ),
+        ("b", "https://shop/b.jpg", Decimal("5.00"), math.nan, None, [], None),
+        ("c", "https://shop/c.jpg", None, None, None, None, None),
+    ]
+    table = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+    pq.write_table(table, tmp_path / "odd.parquet")
+    done = told("sync", "odd.parquet", *HERE)
+    assert done.code == 1
+    assert "row 2 is no record: score is nan" in done.out
+    assert stored() == {
+        "a": {
+            "_id": "a", "_url": "https://shop/a.jpg", "price": 19.9, "score": 0.5,
+            "size": {"eu": 42}, "labels": ["x", "y"], "since": "2026-03-01",
+        },
+        "c": {"_id": "c", "_url": "https://shop/c.jpg"},
+    }  # fmt: skip
+    again = told("sync", "odd.parquet", *HERE, "--json")
+    assert (again.code, counts(again)) == (1, {"unchanged": 2, "rejected": 1})
+
+
+def test_a_row_of_wrong_encoding_costs_that_row(told: Callable[..., Any], tmp_path: Path) -> None:
+    """It is named, and what is stored under its id is not taken for gone."""
+    rows = [f"{n};https://shop/{n}.jpg;boty\n".encode() for n in range(4)]
+    (tmp_path / "shop.csv").write_bytes(b"_id;_url;kind\n" + b"".join(rows))
+    assert told("sync", "shop.csv", *HERE, *MIRROR).code == 0
+    rows[2] = b"2;https://shop/2.jpg;kozen\xe9\n"
+    (tmp_path / "shop.csv").write_bytes(b"_id;_url;kind\n" + b"".join(rows))
+    done = told("sync", "shop.csv", *HERE, *MIRROR)
+    assert done.code == 1
+    assert "line 4 holds the byte 0xe9" in done.out
+    assert "not deleted" in done.out
+    assert "nothing was deleted" in done.err
