@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiolimiter import AsyncLimiter
 from attrs import define, field
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 _TICKS: Final = 500
 """How often in a second a limiter can be sure to see the time go on."""
+
+
+class Levels(NamedTuple):
+    """What a gate does at a moment."""
+
+    limit: int
+    """Requests that may be under way at once."""
+    under_way: int
+    waiting: int
 
 
 def slots(limits: Limits) -> int:
@@ -255,6 +264,12 @@ class Gate:
 
     def _add_waits(self) -> None:
         self._waits.add(self._clock(), self._open_at, len(self._line), self._pacing, self._taken)
+
+    @property
+    def levels(self) -> Levels:
+        """Return what the gate does now; changes nothing, so that any thread may ask."""
+        pacing = self._pacing
+        return Levels(self._concurrency.limit, self._taken - pacing, len(self._line) + pacing)
 
     def statistics(self) -> GateStatistics:
         """Return what the gate does now and what has been waited for so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import re
 import time
 from math import inf
@@ -17,6 +18,7 @@ from ._answers import parse_response
 from ._concurrency import Signal, signal_of
 from ._config import Secret, check_token, conceal
 from ._gate import Gate, slots
+from ._logging import CLIENT, GIVE_UP, HOLD, RETRY, TOKEN, tell_call, tell_request
 from ._models import Account, Answer
 from ._protocol import authorization, build_head, with_body, with_query
 from ._retry import FailureClass, RetryBudget, Trace, classify, waits
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ._config import Config, Retry, Target, TokenProvider
     from ._encoding import Encoded
     from ._endpoints import Endpoint
+    from ._observer import Observer
     from ._protocol import Request, Response
     from ._transport import Transport
 
@@ -42,6 +45,7 @@ _SURELY_SECRET = 16
 """Characters from which a token is hidden wherever it is quoted."""
 _MAYBE_SECRET = 8
 """The same where it stands as a word of its own; shorter ones are hidden after "Token "."""
+_DEBUG = logging.DEBUG
 
 
 @define
@@ -129,6 +133,11 @@ class Session:
             return await self._repeat(call, error)
 
     @property
+    def observer(self) -> Observer | None:
+        """Return who watches the calls: nobody; `ObservedSession` is watched."""
+        return None
+
+    @property
     def slots(self) -> int:
         """Return how many requests may be under way at once, at most."""
         return slots(self.config.limits)
@@ -155,7 +164,7 @@ class Session:
 
     async def _exchange(self, call: _Call[A], gate: Gate) -> A:
         """Send the request that the gate let through, and tell the gate how it went."""
-        sent, ended, signal = self.clock(), None, Signal.NEUTRAL
+        sent, ended, signal, response = self.clock(), None, Signal.NEUTRAL, None
         if not call.trace.requests:
             call.give_up_at = sent + call.retry.deadline
         try:
@@ -168,12 +177,18 @@ class Session:
             signal = signal_of(error)
             hint = error.retry_after or 0.0
             if error.retryable and 0 < hint <= call.retry.longest_hint:
+                if not gate.held:
+                    tell_call(HOLD, call.endpoint, call.target, error, seconds=hint)
                 gate.hold(hint)  # before leaving, lest the next one in line be let through
             raise
         finally:
             ended = self.clock() if ended is None else ended
             call.trace.network += ended - sent
             gate.leave(sent, ended, signal)
+            if CLIENT.isEnabledFor(_DEBUG):
+                status = None if response is None else response.status
+                good, number = signal is Signal.ANSWERED, call.trace.requests
+                tell_request(call.endpoint, call.target, status, number, ended - sent, good=good)
         self._budget.succeed(retried=call.paid)
         return answer
 
@@ -204,6 +219,8 @@ class Session:
                 if not self._may_repeat(call, error, failure, wait):
                     raise _given_up(call, error)
                 call.trace.waited += wait
+                sent = call.trace.requests
+                tell_call(RETRY, call.endpoint, call.target, error, attempt=sent, wait=wait)
                 await self.sleep(wait)
             try:
                 return await self._attempt_in_time(call)
@@ -296,6 +313,7 @@ class Session:
         if headers == call.request.headers:
             raise error
         call.request = evolve(call.request, headers=headers)
+        tell_call(TOKEN, call.endpoint, call.target)
 
 
 async def _given(token: str | TokenProvider) -> Secret | TokenProvider | None:
@@ -350,4 +368,5 @@ def _quoted(token: Secret) -> re.Pattern[bytes]:
 def _given_up(call: _Call[A], error: XimilarError) -> XimilarError:
     if call.trace.retries:
         error.add_note(f"gave up after {call.trace.requests} attempts")
+        tell_call(GIVE_UP, call.endpoint, call.target, error, attempts=call.trace.requests)
     return error

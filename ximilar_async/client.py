@@ -17,6 +17,7 @@ from ._config import (
     make_token,
 )
 from ._endpoints import ACCOUNT
+from ._observed import ObservedSession
 from ._processes import ProcessTransport
 from ._session import Session
 from ._transport import AiohttpTransport
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         TokenProvider,
     )
     from ._models import Account
+    from ._observer import Observer
     from ._transport import TLS, Transport
 
 __all__ = ["Ximilar"]
@@ -56,6 +58,8 @@ class Ximilar:
         processes: How many processes carry the requests, besides this one, on a machine with cores
             to spare; None for none. It pays where TLS does the work; small requests over plain
             HTTP gain little. `ssl` is a path then.
+        telemetry: Who watches calls and bulk runs, an `OpenTelemetry` (docs/opentelemetry.md); None
+            for nobody, which costs nothing.
 
     Raises:
         ConfigError: there is no token, or a setting cannot work.
@@ -77,6 +81,7 @@ class Ximilar:
         ssl: TLS = None,
         trust_env: bool = False,
         processes: int | None = None,
+        telemetry: Observer | None = None,
     ) -> None:
         token = conceal(token)
         config = Config(
@@ -93,7 +98,7 @@ class Ximilar:
             transport = AiohttpTransport(timeout, tls=ssl, trust_env=trust_env)
         elif processes is not None:
             raise ConfigError("transport and processes exclude each other: give one of them")
-        self._session = Session(config, _checked(transport))
+        self._session = _session(config, _checked(transport), telemetry)
 
     def __repr__(self) -> str:
         session = vars(self).get("_session")  # tracebacks may show a client that is half made
@@ -157,6 +162,17 @@ class Ximilar:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _session(config: Config, transport: Transport, observer: Observer | None) -> Session:
+    if observer is None:
+        return Session(config, transport)
+    if not (hasattr(observer, "call") and hasattr(observer, "run")):
+        raise ConfigError(
+            "telemetry must be an OpenTelemetry() of ximilar_async.telemetry, "
+            f"not {type(observer).__name__}"
+        )
+    return ObservedSession(config, transport, observer=observer)
 
 
 def _checked(transport: Transport) -> Transport:

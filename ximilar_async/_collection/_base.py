@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ximilar_async._encoding import Wire
     from ximilar_async._endpoints import Endpoint
     from ximilar_async._models import Record
+    from ximilar_async._observer import Observer
     from ximilar_async._retry import Trace
     from ximilar_async._session import Session
 
@@ -90,6 +91,11 @@ class CollectionBase:
     def slots(self) -> int:
         """Return how many requests the client lets run at once."""
         return self._session.slots
+
+    @property
+    def observer(self) -> Observer | None:
+        """Return who watches the client's calls and bulk runs; None for nobody."""
+        return self._session.observer
 
     def statistics(self) -> GateStatistics:
         """Return what the client's gate does now and what its requests have waited for so far.
