@@ -1,6 +1,6 @@
 """The nightly job of a shop: bring the collection in line with the catalog, unattended.
 
-    python nightly_sync.py                    # four nights on the emulator, one of them killed
+    python nightly_sync.py                    # three nights on the emulator, one of them killed
     python nightly_sync.py shop.csv shoes-id  # one night, as cron runs it; token in XIMILAR_TOKEN
 
 As a crontab entry, with log, state and rejects in one folder that stays:
@@ -10,7 +10,8 @@ As a crontab entry, with log, state and rejects in one folder that stays:
 Exit codes: 0 the collection is as the catalog says; 1 some records were turned away, or deletions
 withheld; 2 refused, or another run is at it; 3 token; 4 collection full or credits spent; 5 the
 service cannot be reached. After any of them, and after a crash, the next run goes on where this one
-ended. Without arguments it expects 0, a kill, 0, 2, and prints the log of these nights.
+ended. Without arguments it shows 0, a kill, 2 for a run beside another, 0 for that other one, and 2
+for an empty catalog, each in a line, and then the log of these nights.
 """
 
 from __future__ import annotations
@@ -93,23 +94,32 @@ def guarded(catalog: Path, collection: str, url: str | None) -> int:
         return bulk.ExitCode.OUTAGE
 
 
-# --- four nights on the emulator ----------------------------------------------------------------
+# --- three nights on the emulator ---------------------------------------------------------------
 
 
-class Killer:
-    """Sees the requests as the emulator gets them, and kills a run at its third write."""
+class Onlooker:
+    """Sees the requests as the emulator gets them, and sends a run a signal at its third write."""
 
     def __init__(self) -> None:
-        self.victim: Process | None = None
+        self.run: Process | None = None
+        self.signal = signal.SIGKILL
+        self.done = asyncio.Event()
         self.writes = 0
 
+    def watch(self, run: Process, number: signal.Signals) -> None:
+        """Wait for the writes of a run."""
+        self.run, self.signal, self.writes = run, number, 0
+        self.done.clear()
+
     def __call__(self, request: Request, _: int) -> None:
-        """Count a request; kill when it is time."""
-        if self.victim is None or "getRecordCount" in request.url:
+        """Count a request; as a plan of faults it plans none."""
+        if self.run is None or not request.url.endswith(("insert", "update", "delete")):
             return
         self.writes += 1
         if self.writes == 3:  # noqa: PLR2004 - in the middle of replacing photos
-            self.victim.kill()
+            self.run.send_signal(self.signal)
+            self.run = None
+            self.done.set()
 
 
 def write_catalog(path: Path, night: int, count: int = 300) -> None:
@@ -123,31 +133,38 @@ def write_catalog(path: Path, night: int, count: int = 300) -> None:
 
 
 async def demonstrate(folder: Path) -> None:
-    """Run four nights, each in a process of its own, as cron would."""
+    """Run three nights, each run in a process of its own, as cron would."""
     from ximilar_async.emulator import Emulator  # noqa: PLC0415 - nothing else needs it
 
-    catalog, killer = folder / "shop.csv", Killer()
-    async with Emulator(folder / "service", faults=killer, latency=0.02) as service:
+    catalog, onlooker = folder / "shop.csv", Onlooker()
+    async with Emulator(folder / "service", faults=onlooker, latency=0.02) as service:
 
-        async def run(what: str, *, kill: bool = False) -> int:
+        async def start() -> Process:
             words = [catalog, "shoes", "--url", service.url, "--log", folder / "nightly.log"]
             environment = {**os.environ, "XIMILAR_TOKEN": "any"}
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 sys.executable, __file__, *map(str, words), env=environment
             )
-            killer.victim = process if kill else None
-            code = await process.wait()
-            killer.victim = None
+
+        async def ended(what: str, run: Process) -> int:
+            code = await asyncio.wait_for(run.wait(), 120)
             print(f"{what}: exit code {code}")
             return code
 
         write_catalog(catalog, 1)
-        assert await run("night 1, into an empty collection") == 0
+        assert await ended("night 1, into an empty collection", await start()) == 0
         write_catalog(catalog, 2)
-        assert await run("night 2, killed while it replaces photos", kill=True) != 0
-        assert await run("night 2 again: it mends what was under way") == 0
+        onlooker.watch(killed := await start(), signal.SIGKILL)
+        assert await ended("night 2, killed while it replaces photos", killed) != 0
+        onlooker.watch(again := await start(), signal.SIGSTOP)
+        # It pauses in the middle, so that another run meets it.
+        await asyncio.wait_for(onlooker.done.wait(), 60)
+        refused = bulk.ExitCode.USAGE
+        assert await ended("night 2, a run beside another one", await start()) == refused
+        again.send_signal(signal.SIGCONT)
+        assert await ended("night 2 again: it mends what was under way", again) == 0
         catalog.write_text("sku;photo;price;name\n", encoding="utf-8")
-        assert await run("night 3, the export was empty: refused") == bulk.ExitCode.USAGE
+        assert await ended("night 3, the export was empty", await start()) == refused
         async with Ximilar("any", base_url=service.url) as client:
             stored = await client.collection("shoes").get_record_count()
             print(f"{stored.count} products are stored; the log says:\n")
