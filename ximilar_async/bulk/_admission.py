@@ -84,20 +84,21 @@ class Admission:
         """Tell whether all that keeps records apart are the ids that are under way."""
         return self.seen is None and len(self.guards) == 1
 
-    def decided(self, items: Sequence[Item], outcome: Outcome) -> list[Item]:
+    def decided(self, seqs: Sequence[int], ids: Sequence[str], outcome: Outcome) -> list[Item]:
         """Return the records that may leave now because others are decided.
 
         Args:
-            items: The others.
+            seqs: The others' numbers.
+            ids: Their ids.
             outcome: What became of them.
         """
         there = outcome in (Outcome.INSERTED, Outcome.ALREADY_PRESENT)
         if self.seen is not None and there:
-            self._remember(self.seen, items)
+            self._remember(self.seen, ids)
         ready = []
         for position, guard in enumerate(self.guards, 1):
-            for item, following in guard.leave_all(items):
-                following.repeats = following.repeats or (there and following.id == item.id)
+            for place, following in guard.leave_all(seqs):
+                following.repeats = following.repeats or (there and following.id == ids[place])
                 if self.enter(following, position):
                     ready.append(following)
         return ready
@@ -117,10 +118,10 @@ class Admission:
         if self.seen is not None:
             self.seen.close()
 
-    def _remember(self, seen: SeenIds, items: Sequence[Item]) -> None:
+    def _remember(self, seen: SeenIds, ids: Sequence[str]) -> None:
         try:
-            for item in items:
-                seen.add(item.id or "")
+            for id_ in ids:
+                seen.add(id_)
         except JournalError as error:
             self._forget_all(error)
 

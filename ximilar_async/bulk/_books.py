@@ -115,15 +115,19 @@ class Books:
         """Tell whether an earlier run may have applied a record without learning of it."""
         return self.journal is not None and self.journal.resume.is_doubtful(seq)
 
-    async def before(self, items: Sequence[Item]) -> bool:
-        """Note that records are about to leave; False when that failed: then nothing may leave."""
+    async def before(self, seqs: Sequence[int]) -> bool:
+        """Note that records are about to leave; False when that failed: then nothing may leave.
+
+        Args:
+            seqs: Their numbers.
+        """
         if self.journal is None:
             return True
         pairs: list[tuple[int, Outcome]] = []
         if len(self._decided) >= _TOGETHER or self.options.durability == "strict":
             pairs, self._decided = self._decided, pairs
         try:
-            self.journal.send([item.seq for item in items], pairs)
+            self.journal.send(seqs, pairs)
             await self.journal.durable()
         except JournalError as error:
             self.on_stop(Stop.JOURNAL, str(error))
@@ -146,10 +150,10 @@ class Books:
         if self.journal is not None and (kept or (outcome in _FINAL and not wanted)):
             self._decided.append((item.seq, outcome))
 
-    def decided_all(self, items: Sequence[Item], outcome: Outcome) -> None:
-        """Note records that all ended in the wanted way."""
+    def decided_all(self, seqs: Sequence[int], outcome: Outcome) -> None:
+        """Note records, by their numbers, that all ended in the wanted way."""
         if self.journal is not None:
-            self._decided.extend([(item.seq, outcome) for item in items])
+            self._decided.extend([(seq, outcome) for seq in seqs])
 
     def _keep(self, rejects: RejectsFile, item: Item, result: Result) -> bool:
         try:

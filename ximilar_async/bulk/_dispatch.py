@@ -209,7 +209,7 @@ class Dispatcher:
 
     async def _may_leave(self, batch: Batch) -> bool:
         """Wait while the service is unreachable, and write down that a batch leaves."""
-        return await self._may_send() and await self.books.before(batch.items)
+        return await self._may_send() and await self.books.before(batch.seqs)
 
     async def _may_send(self) -> bool:
         """Wait while the service is unreachable; False when the run was stopped."""

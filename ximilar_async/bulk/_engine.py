@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from ximilar_async._concurrency import GateStatistics
     from ximilar_async.sources import Source
 
-    from ._item import Item, Work
+    from ._item import Work
     from ._operations import Operation
     from ._options import Options
     from ._report import Report
@@ -344,8 +344,8 @@ class Engine:
             self.listeners.tell_progress(self.report)
             self._watch.look(self.clock())
 
-    def _on_settled(self, items: Sequence[Item], outcome: Outcome) -> None:
-        for following in self._intake.decided(items, outcome):
+    def _on_settled(self, seqs: Sequence[int], ids: Sequence[str], outcome: Outcome) -> None:
+        for following in self._intake.decided(seqs, ids, outcome):
             self._schedule.add(self.clock(), Batch((following,)))
         self._watch.count(self._ledger.counts)
 

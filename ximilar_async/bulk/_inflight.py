@@ -72,19 +72,22 @@ class InFlight:
 
     def leave(self, item: Item) -> Item | None:
         """Note that a record is decided, and return the one whose turn it is now, if any."""
-        pairs = self.leave_all((item,))
+        pairs = self.leave_all((item.seq,))
         return pairs[0][1] if pairs else None
 
-    def leave_all(self, items: Sequence[Item]) -> list[tuple[Item, Item]]:
+    def leave_all(self, seqs: Sequence[int]) -> list[tuple[int, Item]]:
         """Note that records are decided; return those that waited behind them, if any.
 
+        Args:
+            seqs: Their numbers.
+
         Returns:
-            Pairs of a decided record and the one whose turn it is now.
+            Pairs of a decided record's place in `seqs` and the record whose turn it is now.
         """
         held, waiting = self._held, self._waiting
         pairs = []
-        for item in items:
-            key = held.pop(item.seq, None)
+        for place, seq in enumerate(seqs):
+            key = held.pop(seq, None)
             if key is None:
                 continue
             queue = waiting.pop(key, None)
@@ -92,5 +95,5 @@ class InFlight:
                 waiting[key] = queue
                 following = queue.popleft()
                 held[following.seq] = key
-                pairs.append((item, following))
+                pairs.append((place, following))
         return pairs

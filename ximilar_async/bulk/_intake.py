@@ -217,16 +217,15 @@ class Intake:
         full = len(entries) == self._size and not len(self._batcher)
         if not (full and self._takes_batches) or self._ahead or self.books.resumes:
             return None
-        records = [entry[1] for entry in entries if entry[2] is None]
-        if len(records) < self._size:
-            return None
-        usual = encode_usual(records, need_url=self.preparer.operation.endpoint.needs_image)
+        need_url = self.preparer.operation.endpoint.needs_image
+        usual = encode_usual(self.ledger.read + 1, entries, need_url=need_url)
         if usual is None or len(usual.joined) >= self.options.max_batch_bytes:
             return None
-        first = self.ledger.read + 1
-        if not self.admission.enter_all(range(first, first + len(records)), usual.ids):
+        if not self.admission.enter_all(usual.seqs, usual.ids):
             return None
-        return Batch(tuple(self.ledger.admit_usual(entries, usual)), usual=usual)
+        batch = Batch(None, usual=usual)
+        self.ledger.admit_batch(batch)
+        return batch
 
     def _admit(self, entries: Chunk) -> list[Item]:
         """Open the records that no earlier run decided."""
@@ -274,15 +273,16 @@ class Intake:
         if self.listeners.buffers:
             await self.listeners.wait_for_room()
 
-    def decided(self, items: Sequence[Item], outcome: Outcome) -> list[Item]:
+    def decided(self, seqs: Sequence[int], ids: Sequence[str], outcome: Outcome) -> list[Item]:
         """Return the records that may leave now because others are decided.
 
         Args:
-            items: The others.
+            seqs: The others' numbers.
+            ids: Their ids.
             outcome: What became of them.
         """
         self.room.set()
-        return self.admission.decided(items, outcome)
+        return self.admission.decided(seqs, ids, outcome)
 
     def close(self) -> None:
         """Forget what was read."""
@@ -320,7 +320,7 @@ class Intake:
         # A full queue is a backlog: then a fuller batch costs no time.
         if len(self._batcher) and old and not self.queue.full() and self._may_follow():
             for batch in self._batcher.flush():
-                self._last = batch.items
+                self._note_last(batch)
                 self.queue.put_nowait(batch)
 
     def take_half_filled(self) -> Sequence[Item]:
@@ -337,8 +337,12 @@ class Intake:
         for batch in batches:
             if self.in_order:
                 await self._await_turn()
-            self._last = batch.items
+            self._note_last(batch)
             await self.queue.put(batch)
+
+    def _note_last(self, batch: Batch) -> None:
+        if self.in_order:
+            self._last = batch.items
 
     async def _await_turn(self) -> None:
         """Wait until all records that left before are decided; meanwhile nobody else may send."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
-from attrs import define, evolve, frozen
+from attrs import define, field, frozen
 
 from ximilar_async._encoding import joined
 
@@ -65,15 +65,28 @@ class Item:
         return len(self.wire) + 1
 
 
-@frozen
+@define
 class Batch:
     """Records that travel in one request; no two have the same `_id`."""
 
-    items: tuple[Item, ...]
+    _items: tuple[Item, ...] | None = field(alias="items")
     isolated: bool = False
     """Whether it must not be filled up with other records: one of its own may be poison."""
     usual: Usual | None = None
-    """Ids and JSON of all its records, where they were encoded together."""
+    """Its records as they were encoded together; items of their own are made when needed."""
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Return its records; most batches succeed, and nobody ever asks."""
+        if self._items is None:
+            assert self.usual is not None
+            self._items = self.usual.items()
+        return self._items
+
+    @property
+    def seqs(self) -> Sequence[int]:
+        """Return the numbers of its records."""
+        return self.usual.seqs if self.usual else [item.seq for item in self.items]
 
     @property
     def ids(self) -> Sequence[str]:
@@ -81,13 +94,13 @@ class Batch:
         return self.usual.ids if self.usual else [item.id or "" for item in self.items]
 
     @property
-    def joined(self) -> bytes | None:
-        """Return the JSON of its records with commas between, where it was made in one go."""
-        return self.usual.joined if self.usual else None
+    def is_fresh(self) -> bool:
+        """Tell whether no request with its first record has failed."""
+        return self._items is None or self._items[0].failed_at is None
 
     def apart(self) -> Batch:
         """Return the same batch, kept from other records: one of its own may be poison."""
-        return evolve(self, isolated=True)
+        return Batch(self.items, isolated=True)
 
     def singles(self) -> tuple[Batch, ...]:
         """Return each record as a batch of its own."""

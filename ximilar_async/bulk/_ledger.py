@@ -6,12 +6,12 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from ximilar_async.errors import AccountingError
 
 from ._item import Item
-from ._outcomes import GOOD, Outcome, Result
+from ._outcomes import GOOD, Outcome, Result, sample_of
 from ._reconcile import Verdict
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ximilar_async.sources import Entry
 
     from ._books import Books
+    from ._item import Batch
     from ._listeners import Listeners
-    from ._usual import Usual
 
 _SAMPLES = 10
 """Results of each unwanted outcome that the report keeps."""
@@ -35,18 +35,19 @@ class Ledger:
     Args:
         listeners: Who is told of single results.
         books: Where outcomes are written down.
-        on_settled: Called with records as they are decided.
+        on_settled: Called with the numbers and ids of records as they are decided.
     """
 
     listeners: Listeners
     books: Books
-    on_settled: Callable[[Sequence[Item], Outcome], object]
+    on_settled: Callable[[Sequence[int], Sequence[str], Outcome], object]
     read: int = field(default=0, init=False)
     pending_bytes: int = field(default=0, init=False)
     counts: Counter[Outcome] = field(factory=Counter, init=False)
     anomalies: Counter[str] = field(factory=Counter, init=False)
     samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
-    _open: dict[int, Item] = field(factory=dict, init=False)
+    _open: dict[int, Item | Batch] = field(factory=dict, init=False)
+    """Records by their number; those of a usual batch stand for themselves in the batch."""
     inferred: int = field(default=0, init=False)
     """Records that count as this run's work although another answer was lost."""
     resumed: int = field(default=0, init=False)
@@ -97,26 +98,19 @@ class Ledger:
         self.read += len(items)
         return items
 
-    def admit_usual(self, entries: Sequence[Entry], usual: Usual) -> list[Item]:
-        """Open records that were read and are ready to be sent.
-
-        Args:
-            entries: What was read.
-            usual: The same, encoded.
-        """
-        seqs = range(self.read + 1, self.read + 1 + len(entries))
-        items = list(map(Item, seqs, entries, usual.ids, usual.wires))
-        self._open.update(zip(seqs, items, strict=True))
-        self.read += len(items)
-        self.pending_bytes += len(usual.joined) + 1
-        return items
+    def admit_batch(self, batch: Batch) -> None:
+        """Open the records of a batch that was made as they were read."""
+        assert batch.usual is not None
+        self._open.update(dict.fromkeys(batch.usual.seqs, batch))
+        self.read += len(batch.usual.ids)
+        self.pending_bytes += len(batch.usual.joined) + 1
 
     def prepared(self, item: Item, wire: Wire) -> None:
         """Note a record's JSON form, and what it weighs."""
         item.wire = wire
         self.pending_bytes += item.size
 
-    def settle_all(self, items: Sequence[Item], outcome: Outcome) -> None:
+    def settle_all(self, batch: Batch, outcome: Outcome) -> None:
         """Close records that all ended in the wanted way, with nothing to say of any.
 
         Costs a third of closing each by itself, which matters because it is the usual case.
@@ -124,15 +118,15 @@ class Ledger:
         Raises:
             AccountingError: one was closed before.
         """
-        pop, settled = self._open.pop, len(items)
-        for item in items:
-            if pop(item.seq, None) is None:
-                raise AccountingError(f"record {item.seq} was settled twice")
-            settled += len(item.wire)
-        self.pending_bytes -= settled
-        self.counts[outcome] += len(items)
-        self.books.decided_all(items, outcome)
-        self.on_settled(items, outcome)
+        seqs, usual, pop = batch.seqs, batch.usual, self._open.pop
+        for seq in seqs:
+            if pop(seq, None) is None:
+                raise AccountingError(f"record {seq} was settled twice")
+        size = len(usual.joined) + 1 if usual else sum(item.size for item in batch.items)
+        self.pending_bytes -= size
+        self.counts[outcome] += len(seqs)
+        self.books.decided_all(seqs, outcome)
+        self.on_settled(seqs, batch.ids, outcome)
 
     def settle(self, item: Item, verdict: Verdict) -> None:
         """Close a record with its verdict; one without an outcome counts as failed.
@@ -155,7 +149,7 @@ class Ledger:
             self._keep(result)
             if told:
                 self.listeners.notify(result)
-        self.on_settled((item,), outcome)
+        self.on_settled((item.seq,), (item.id or "",), outcome)
 
     def close(self, reason: str) -> None:
         """Close what is still open: it was not attempted, or sent without a usable answer.
@@ -163,7 +157,8 @@ class Ledger:
         Raises:
             AccountingError: the outcomes do not sum to the records read.
         """
-        for item in list(self._open.values()):
+        for seq, opened in list(self._open.items()):
+            item = opened if isinstance(opened, Item) else opened.items[seq - opened.seqs[0]]
             if item.doubtful:
                 self.settle(item, Verdict(Outcome.FAILED, f"unconfirmed: {reason}", final=False))
             else:
@@ -177,7 +172,7 @@ class Ledger:
             return
         kept = self.samples.setdefault(result.outcome, [])
         if len(kept) < _SAMPLES:
-            kept.append(evolve(result, record=None, answer=None))
+            kept.append(sample_of(result))
 
 
 def _result(item: Item, outcome: Outcome, verdict: Verdict) -> Result:

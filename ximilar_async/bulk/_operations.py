@@ -62,8 +62,8 @@ class Operation:
     def body(self, batch: Batch) -> Encoded:
         """Return the body of the request for a batch."""
         start, end = self._frame
-        if batch.joined is not None:
-            return Encoded((start, batch.joined, end))
+        if batch.usual is not None:
+            return Encoded((start, batch.usual.joined, end))
         wires = [item.wire for item in batch.items]
         if Encoded not in map(type, wires) and sum(map(len, wires)) < _COPIED:
             return Encoded((start, b",".join(map(joined, wires)), end))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ._calls import Calls
     from ._doubts import Doubts
+    from ._events import Events
     from ._health import Health
     from ._item import Item
     from ._ledger import Ledger
@@ -62,6 +63,7 @@ class Sender:
         schedule: Where batches wait that are to be sent again.
         retry: When and how long to wait before that.
         on_stop: Called when the run had better end, with why.
+        events: What loggers are told, and whoever watches the run.
     """
 
     operation: Operation
@@ -74,6 +76,7 @@ class Sender:
     schedule: Schedule
     retry: Retry
     on_stop: Callable[[Stop, str], None]
+    events: Events
     _endpoint: Endpoint[Any] = field(init=False)
     _refused_alone: int = field(default=0, init=False)
 
@@ -101,8 +104,10 @@ class Sender:
             raise
 
     async def _attempt(self, batch: Batch, trace: Trace, task: asyncio.Task[Any]) -> None:
-        again = batch.items[0].failed_at is not None
+        again = not batch.is_fresh
         body = self.operation.body(batch)
+        if self.events.observed is not None:
+            self.events.observed.batch(len(batch.ids))
         try:
             try:
                 answer = await self.calls.call(
@@ -140,10 +145,11 @@ class Sender:
 
     def _decide(self, batch: Batch, raw: object) -> None:
         """Settle the records of an answer, or keep them in doubt."""
-        items, ids = batch.items, batch.ids
+        ids = batch.ids
         if not self.ledger.listeners.wants_results and is_all_done(ids, raw):
-            self.ledger.settle_all(items, self.operation.success)
+            self.ledger.settle_all(batch, self.operation.success)
             return
+        items = batch.items
         doubtful = {item.id for item in items if item.doubtful and not item.repeats}
         found = self.operation.reconcile(ids, raw, doubtful=doubtful)
         if found.anomalies:
@@ -265,6 +271,7 @@ class Sender:
             item.waits = series
         throttled = failure is FailureClass.THROTTLED
         wait = series.after(error.retry_after, throttled=throttled)
+        self.events.retries(error, wait, len(batch.items))
         poison = failure is FailureClass.DOUBTFUL and (
             batch.isolated or await self.poison.suspects(first)
         )
