@@ -65,7 +65,7 @@ class Event:
         """Tell whether anybody listens; asked before anything is put together."""
         return self.logger.isEnabledFor(level or self._usual)
 
-    def tell(self, level: int | None = None, **extras: object) -> None:
+    def tell(self, level: int | None = None, /, **extras: object) -> None:
         """Make a log record.
 
         Args:
@@ -251,7 +251,7 @@ def tell_call(
     if event.is_wanted():
         collection = None if target is None else target.collection_id
         failure = {} if error is None else told(error)
-        event.tell(None, method=endpoint.path, collection=collection, **failure, **extras)
+        event.tell(method=endpoint.path, collection=collection, **failure, **extras)
 
 
 def tell_request(

@@ -85,8 +85,8 @@ class RunObserver(Protocol):
         """Take note of how many records ended how so far, those of earlier runs left aside."""
         ...
 
-    def ended(self, facts: Mapping[str, str | int | float], *, failed: str) -> None:
-        """Take note of what the run did; `failed` is why it had to end, if it had to."""
+    def ended(self, facts: Mapping[str, str | int | float], *, stop: str) -> None:
+        """Take note of what the run did; `stop` is why it ended early, if it did."""
         ...
 
 

@@ -165,6 +165,7 @@ class RunSpan:
     _failed: int = field(default=0, init=False)
     _counts: dict[str, int] = field(factory=dict, init=False)
     _pending: int = field(default=0, init=False)
+    _stop: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
         outer, present = context.get_value(_RUN), context.get_current()
@@ -185,7 +186,7 @@ class RunSpan:
         if self._token is not None:
             context.detach(self._token)
         if error is not None:
-            self._span.set_attribute("error.type", error_type(error))
+            self._span.set_attribute("error.type", self._stop or error_type(error))
             self._span.set_status(Status(StatusCode.ERROR, plain(error)))
         self._span.end()
 
@@ -227,12 +228,13 @@ class RunSpan:
             self.instruments.pending.add(pending - self._pending, self.attributes)
             self._pending = pending
 
-    def ended(self, facts: Mapping[str, str | int | float], *, failed: str) -> None:
+    def ended(self, facts: Mapping[str, str | int | float], *, stop: str) -> None:
         """Take note of what the run did."""
         outcomes = {f"records.{outcome}": count for outcome, count in self._counts.items()}
         self._span.set_attributes(named({**facts, **outcomes}, "ximilar.bulk"))
-        if failed:
-            self._span.set_attribute("error.type", failed)
+        if stop:
+            self._stop = stop
+            self._span.set_attribute("ximilar.bulk.stop", stop)
 
     def _method(self) -> Attributes:
         kept = ("db.system.name", "db.operation.name")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAILURES: Final = 5
 """Failures in a row that open the breaker."""
@@ -38,6 +41,8 @@ class Breaker:
     failures: int = FAILURES
     first: float = FIRST_PROBE
     last: float = LAST_PROBE
+    on_change: Callable[[float | None], object] | None = field(default=None, init=False)
+    """Told None when it opens, and for how many seconds it was open when it closes."""
     opened_at: float | None = field(default=None, init=False)
     """When it opened; None while it is closed."""
     open_seconds: float = field(default=0.0, init=False)
@@ -77,7 +82,10 @@ class Breaker:
     def succeeded(self, now: float) -> None:
         """Note that the service answered: whatever it said, it is there."""
         if self.opened_at is not None:
-            self.open_seconds += now - self.opened_at
+            lasted = now - self.opened_at
+            self.open_seconds += lasted
+            if self.on_change is not None:
+                self.on_change(lasted)
         self.opened_at = None
         self._in_row = 0
         self._delay = self.first
@@ -93,3 +101,5 @@ class Breaker:
         elif not self.is_open and self._in_row >= self.failures:
             self.opened_at = now
             self._probe_at = now + self._delay
+            if self.on_change is not None:
+                self.on_change(None)

@@ -32,6 +32,7 @@ from ._books import Books
 from ._calls import Calls
 from ._dispatch import Dispatcher, Ending
 from ._doubts import Doubts
+from ._events import Events
 from ._health import Health
 from ._intake import Intake
 from ._item import Batch
@@ -98,6 +99,7 @@ class Engine:
     _calls: Calls = field(factory=Calls, init=False)
     _schedule: Schedule = field(factory=Schedule, init=False)
     _ending: Ending = field(factory=Ending, init=False)
+    _events: Events = field(init=False)
     _queue: asyncio.Queue[Work | None] = field(init=False)
     _reader: asyncio.Task[None] | None = field(default=None, init=False)
     _running: asyncio.Task[None] | None = field(default=None, init=False)
@@ -118,6 +120,7 @@ class Engine:
         self._queue = asyncio.Queue(self.workers)
         health, schedule, attribute = self._health, self._schedule, self.operation.attribute
         calls = self._calls
+        events = self._events = Events(self.operation.name, collection, ledger, health)
         self._doubts = Doubts(collection, ledger, health, calls, retry, schedule, attribute, halt)
         once = collection.with_options(retry=evolve(retry, attempts=1))
         self._sender = Sender(
@@ -131,6 +134,7 @@ class Engine:
             schedule,
             retry,
             halt,
+            events,
         )
         self._watch = Watch(options, health, calls, halt)
         self._intake = Intake(
@@ -183,6 +187,10 @@ class Engine:
         Raises:
             BulkAborted: the run had to stop; it carries the report.
         """
+        with self._events.watching(self.report):
+            return await self._run()
+
+    async def _run(self) -> Report:
         try:
             await self._open_books()
         except BaseException:
@@ -191,6 +199,7 @@ class Engine:
         self._started = self.clock()
         self._watch.began, self._watch.before = self._started, Counter(self._ledger.counts)
         self._gate_before = self.collection.statistics()
+        self._events.started(self.source.name, self.workers)
         self._running = asyncio.create_task(self._pipeline())
         try:
             await asyncio.wait({self._running})
@@ -244,7 +253,7 @@ class Engine:
         try:
             await self._intake.read()
         except SourceError as error:
-            self._ending.note(Stop.SOURCE, str(error))
+            self._note(Stop.SOURCE, str(error))
         except ConfigError as error:
             self.halt(Stop.CONFIGURATION, str(error))
         except asyncio.CancelledError:
@@ -256,7 +265,7 @@ class Engine:
                 self._note_defect(error)
                 return
             self._cause = error
-            self._ending.note(Stop.SOURCE, f"{self.source.name} raised {error!r}")
+            self._note(Stop.SOURCE, f"{self.source.name} raised {error!r}")
         finally:
             self._dispatcher.wake.set()
 
@@ -281,7 +290,7 @@ class Engine:
         try:
             await self._books.close(self.report() if good and stop is not Stop.JOURNAL else None)
         except JournalError as error:
-            self._ending.note(Stop.JOURNAL, str(error))
+            self._note(Stop.JOURNAL, str(error))
             self._cause = self._cause or error
 
     # --- from outside ---------------------------------------------------------------------------
@@ -296,7 +305,7 @@ class Engine:
         """End the run early: what has left is waited for, nothing further leaves."""
         if self._ended is not None and stop is not Stop.CALLBACK:
             return  # only the last call of `progress` comes later
-        self._ending.note(stop, reason)
+        self._note(stop, reason)
         if self._ending.halted:
             return
         self._ending.halted = True
@@ -305,6 +314,11 @@ class Engine:
         self._dispatcher.wake.set()
         if self._reader is not None:
             self._reader.cancel()
+
+    def _note(self, stop: Stop, reason: str) -> None:
+        if self._ending.stop is None:
+            self._events.stopped(stop, reason)
+        self._ending.note(stop, reason)
 
     def _note_defect(self, error: Exception) -> None:
         self._cause = self._cause or error
@@ -342,6 +356,7 @@ class Engine:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             self.listeners.tell_progress(self.report)
+            self._events.look()
             self._watch.look(self.clock())
 
     def _on_settled(self, seqs: Sequence[int], ids: Sequence[str], outcome: Outcome) -> None:
