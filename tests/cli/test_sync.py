@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import signal
 import time
 from datetime import date
@@ -361,6 +362,35 @@ def test_interrupted_it_says_how_to_go_on(
         assert told("count", "-c", "c1", "--url", url).out == "600\n"
     assert 0 < inserted < 600
     assert (done.code, counts(done)) == (0, {"unchanged": inserted, "inserted": 600 - inserted})
+
+
+def test_interrupted_while_it_reads_it_has_sent_nothing(
+    start: Callable[..., subprocess.Popen[str]], told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nothing is known yet of what there is to do, and still it says how to go on."""
+    os.mkfifo(tmp_path / "catalog")
+    words = ("sync", "catalog", "--format", "jsonl", "-c", "c1", "--emulator", "data")
+    process = start(*words, "--state", "c1.state")
+    with (tmp_path / "catalog").open("w") as pipe:  # opens when it is read
+        pipe.write(json.dumps(product(1)) + "\n")
+        pipe.flush()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "inserted" not in out
+    assert "run the same command again" in err
+    assert told("count", *HERE).out == "0\n"
+
+
+def test_out_of_time_it_says_how_to_go_on(told: Callable[..., Any], tmp_path: Path) -> None:
+    """What was not attempted is left for the same command, and the exit code is 1."""
+    source = write(tmp_path / "all.jsonl", products(400))
+    done = told("sync", source, *HERE, "--rate", 20, "--deadline", 0.5)
+    assert done.code == 1
+    assert "not attempted" in done.out
+    assert "(--deadline)" in done.err
+    assert "run the same command again: it goes on from there" in done.err
 
 
 def test_a_service_that_is_not_there_exits_with_5(told: Callable[..., Any], tmp_path: Path) -> None:

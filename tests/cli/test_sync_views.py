@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from ximilar_async.bulk import Outcome, Report, Stop, SyncReport
+from ximilar_async.cli.sync_live import SyncWatch, plan_picture
 from ximilar_async.cli.sync_options import default_state, in_options
 from ximilar_async.cli.sync_samples import Change, changes_of, words_of
-from ximilar_async.cli.sync_views import SyncWatch, plan_picture, sync_view
+from ximilar_async.cli.sync_views import span, sync_view
 
 if TYPE_CHECKING:
     import subprocess
@@ -120,6 +121,15 @@ def test_a_report_tells_what_came_of_an_interrupted_sync() -> None:
     assert "1 inserted that an interrupted sync had deleted" in shown
     assert "2 deleted by an interrupted sync and not inserted" in shown
     assert any(line.startswith("4 stored images could not be compared") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "40 ms"), (7.0, "7.0 s"), (119, "119 s"), (300, "5 min"), (86_400, "24 h")],
+)
+def test_spans_are_told_as_exactly_as_an_estimate_is(seconds: float, words: str) -> None:
+    """Minutes from two on, hours from two on."""
+    assert span(seconds) == words
 
 
 def test_changes_are_told_short() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +18,21 @@ from ximilar_async.pages import counted
 from . import failures
 from .connect import find_collection, open_client
 from .failures import UsageError
+from .options import Place
 from .progress import Remarks, live, ticking
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
+from .sync_live import SyncWatch, plan_picture
 from .sync_options import default_state, in_options, read_state
 from .sync_samples import samples_of
-from .sync_views import SyncWatch, plan_json, plan_picture, plan_view, sync_view
+from .sync_views import plan_json, plan_view, sync_view
 
 if TYPE_CHECKING:
     from ximilar_async._collection import Collection
     from ximilar_async.bulk import Options, SyncJob, SyncPlan, SyncReport
     from ximilar_async.sources import Source
 
-    from .options import Access, Output, Place
+    from .options import Access, Output
     from .run_options import Run
     from .signals import Signals
     from .sync_options import Prices
@@ -137,13 +140,15 @@ async def _plan(order: Order, collection: Collection, state: Path | str | None) 
 
 
 def _tell_plan(order: Order, plan: SyncPlan) -> None:
-    if order.plan is not None:
-        where = "" if order.state is None else f" --state {order.state}"
-        say(
-            f"plan written to {order.plan}: ximilar-async sync --apply {order.plan} "
-            f"-c {plan.collection}{where}",
-            order.output,
-        )
+    """Say how a plan that was written is carried out."""
+    if order.plan is None:
+        return
+    words = ["sync", "--apply", str(order.plan), "-c", plan.collection]
+    if order.place.service != Place().service:
+        words += ["-s", order.place.service]
+    if order.state is not None:
+        words += ["--state", order.state]
+    say(f"plan written to {order.plan}: ximilar-async {shlex.join(words)}", order.output)
 
 
 # --- syncs --------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, evolve, field
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
@@ -13,8 +12,6 @@ from rich.text import Text
 from ximilar_async.bulk import Outcome
 from ximilar_async.pages import counted, seconds
 
-from .pace import Pace, share_done, time_left
-from .progress import bar_view, run_view
 from .screen import plain
 from .sync_options import in_options
 from .sync_samples import words_of
@@ -62,9 +59,6 @@ _WORDS: Final = {
     "restored": "inserted that an interrupted sync had deleted",
 }
 
-REPLACING: Final = "replace"
-"""How the names of the stages begin that delete and insert again, slice by slice."""
-
 _TOLD: Final = (Outcome.NEAR_DUPLICATE, Outcome.REJECTED, Outcome.FAILED)
 """Outcomes whose samples are worth reading."""
 _MOST_SAMPLES: Final = 5
@@ -98,7 +92,7 @@ def plan_view(
         parts.append(_samples(plan, samples.changes))
     if samples.rejected:
         few = _few(len(samples.rejected), plan.rejected)
-        parts.append(Text(f"rejected{few}:", _colour("rejected")))
+        parts.append(Text(f"rejected{few}:", outcome_colour("rejected")))
         parts += [Text(f"  {plain(words)}") for words in samples.rejected]
     parts += [Text(plain(line), "yellow") for line in plan_notes(plan)]
     return Group(*parts)
@@ -132,8 +126,10 @@ def _actions(plan: SyncPlan) -> Table:
     for kind in (*kinds, *left):
         if number := getattr(plan, kind):
             verb = kind in kinds
-            words = _words(kind)
-            table.add_row(f"{number:,}", Text(f"to {words}" if verb else words, _colour(kind)))
+            words = outcome_name(kind)
+            table.add_row(
+                f"{number:,}", Text(f"to {words}" if verb else words, outcome_colour(kind))
+            )
     if not table.row_count:
         table.add_row("0", "nothing to do")
     return table
@@ -187,10 +183,10 @@ def _samples(plan: SyncPlan, changes: Mapping[str, list[Change]]) -> Table:
             if (left := plan.update - len(ids)) > 0:
                 lines.append(Text(f"and {left:,} more"))
             for number, line in enumerate(lines):
-                table.add_row(Text(kind, _colour(kind)) if not number else "", line)
+                table.add_row(Text(kind, outcome_colour(kind)) if not number else "", line)
         elif ids:
             listed = ", ".join(plain(id_) for id_ in ids)
-            table.add_row(Text(kind, _colour(kind)), Text(f"{listed}{more}"))
+            table.add_row(Text(kind, outcome_colour(kind)), Text(f"{listed}{more}"))
     return table
 
 
@@ -220,79 +216,6 @@ def plan_json(
         "credits": plan.credits(prices.said) if prices.said else None,
         "seconds": None if rate is None else round(plan.seconds(rate), 3),
     }
-
-
-# --- while it goes on ---------------------------------------------------------------------------
-
-
-@define
-class SyncWatch:
-    """What the live view of a sync remembers from one picture to the next.
-
-    Args:
-        title: What is synced.
-    """
-
-    title: str
-    _stage: str = field(default="", init=False)
-    _began: float = field(default=0.0, init=False)
-    _pace: Pace = field(factory=Pace, init=False)
-
-    def picture(self, report: SyncReport, position: tuple[int, int | None]) -> RenderableType:
-        """Return the picture of a sync as it stands: what came of records, what is done, how far.
-
-        Args:
-            report: The state.
-            position: How far the present stage is, and how far it goes.
-        """
-        stage = REPLACING if report.stage.startswith(REPLACING) else report.stage
-        if stage != self._stage:
-            self._stage, self._began, self._pace = stage, report.elapsed, Pace()
-        outcomes = Text("  ", no_wrap=True, overflow="ellipsis").append(_so_far(self.title, report))
-        phase = report.phases.get(report.stage)
-        if phase is not None:
-            return Group(outcomes, self._phase(report, phase, position))
-        done, total = position
-        share = min(done / total, 1.0) if total else None
-        words = f"{counted(report.read, 'record')} read" if report.read else ""
-        elapsed = report.elapsed - self._began
-        return Group(outcomes, bar_view(stage, share, elapsed, words))
-
-    def _phase(
-        self, report: SyncReport, phase: Report, position: tuple[int, int | None]
-    ) -> RenderableType:
-        elapsed = report.elapsed - self._began
-        if report.stop is not None and phase.stop is None:
-            phase = evolve(phase, stop=report.stop, stop_reason=report.stop_reason)
-        if self._stage == REPLACING:  # a slice of it is all that is known, and soon over
-            rate = self._pace.add(elapsed, report.replaced)
-            return run_view(self._stage, phase, None, rate, None)
-        share = share_done(phase, position)
-        rate = self._pace.add(elapsed, sum(phase.counts.values()))
-        return run_view(self._stage, phase, share, rate, time_left(elapsed, share))
-
-
-def plan_picture(title: str, position: tuple[int, int | None], elapsed: float) -> RenderableType:
-    """Return the picture of a plan that is being made.
-
-    Args:
-        title: What is planned.
-        position: How much of the source is read, and how much there is.
-        elapsed: Seconds since the beginning.
-    """
-    done, total = position
-    share = min(done / total, 1.0) if total else None
-    words = "reading the source" if done else "looking at what is stored"
-    if share == 1:
-        words = "comparing"
-    return bar_view(title, share if done else None, elapsed, words)
-
-
-def _so_far(title: str, report: SyncReport) -> Text:
-    counts = report.counts | report.gone_counts
-    words = [Text(f"{n:,} {_words(key)}", _colour(key)) for key, n in counts.items() if n]
-    line = Text.assemble((plain(title), "bold"))
-    return line.append(": ").append(Text(", ").join(words)) if words else line
 
 
 # --- reports ------------------------------------------------------------------------------------
@@ -338,7 +261,7 @@ def _outcomes(counts: Mapping[str, int]) -> Table:
     table = _numbers()
     for key, number in counts.items():
         if number:
-            table.add_row(f"{number:,}", Text(_words(key), _colour(key)))
+            table.add_row(f"{number:,}", Text(outcome_name(key), outcome_colour(key)))
     if not table.row_count:
         table.add_row("0", "nothing to do")
     return table
@@ -375,9 +298,16 @@ def _numbers() -> Table:
     return table
 
 
-def _words(key: str) -> str:
+def outcome_name(key: str) -> str:
+    """Return how people call an outcome by its name in plans and reports.
+
+    Example:
+        >>> outcome_name("already_present"), outcome_name("deletions_withheld")
+        ('already present', 'not deleted')
+    """
     return _WORDS.get(key, key.replace("_", " "))
 
 
-def _colour(key: str) -> str:
+def outcome_colour(key: str) -> str:
+    """Return its colour."""
     return _COLOURS.get(key, "green")
