@@ -77,12 +77,10 @@ def full_page(words: str = "Boot", address: str = "https://example.com/a.jpg") -
         subtitle=words,
         facts=[Fact(words, words), Fact(words, 1234567, "good")],
         query=tile,
-        sections=[
+        parts=[
             Section(words, words, (tile, Pair(tile, Tile(None, words, address=words), 2.5))),
             Section(words, tiles=(Tile(None, words, address=address),)),
             Section(words, empty=words),
-        ],
-        tables=[
             Table(words, (words, "n"), ((words, 1), (words, 20_000)), words),
             Table(words, (words,), (), empty=words),
         ],
@@ -192,7 +190,7 @@ def test_images_are_told_by_content(format: str, kind: str) -> None:
 @pytest.mark.parametrize("image", [None, b"", b"no image", encoded("TIFF")])
 def test_what_cannot_be_shown_has_a_placeholder(image: bytes | None) -> None:
     """A record without a picture is there all the same, with what is known of it."""
-    page = read(render_page("t", sections=[Section("s", "", (Tile(image, "Boot", ("b-1",)),))]))
+    page = read(render_page("t", parts=[Section("s", "", (Tile(image, "Boot", ("b-1",)),))]))
     assert page.all("img") == []
     assert "no preview Boot b-1" in page.text
 
@@ -216,7 +214,7 @@ def test_only_web_addresses_are_links(address: str) -> None:
 
 def test_the_query_stands_beside_the_first_section() -> None:
     """What was searched with is seen with what was found, and also where nothing was."""
-    html = render_page("t", query=Tile(encoded(), "Query boot"), sections=[Section("Found")])
+    html = render_page("t", query=Tile(encoded(), "Query boot"), parts=[Section("Found")])
     assert html.index("Query boot") < html.index("<h2>Found</h2>")
     assert "Query boot" in read(render_page("t", query=Tile(None, "Query boot"))).text
 
@@ -226,8 +224,10 @@ def test_empty_parts_say_so() -> None:
     page = read(
         render_page(
             "t",
-            sections=[Section("Nearest", empty="no image is alike")],
-            tables=[Table("Refused", ("id",), (), empty="none was refused")],
+            parts=[
+                Section("Nearest", empty="no image is alike"),
+                Table("Refused", ("id",), (), empty="none was refused"),
+            ],
         )
     )
     assert "Nearest no image is alike" in page.text
@@ -238,7 +238,7 @@ def test_empty_parts_say_so() -> None:
 def test_numbers_stand_to_the_right() -> None:
     """A column of numbers is aligned as such, with its heading; words are not."""
     table = Table("Counts", ("outcome", "records", "share"), (("inserted", 12345, 0.5),))
-    page = read(render_page("t", tables=[table]))
+    page = read(render_page("t", parts=[table]))
     assert [cell.get("class") for cell in page.all("td")] == [None, "number", "number"]
     assert [cell.get("class") for cell in page.all("th")] == [None, "number", "number"]
     assert "inserted 12,345 0.50" in page.text

@@ -40,13 +40,14 @@ from ._ledger import Ledger
 from ._listeners import Listeners
 from ._options import check_call
 from ._outcomes import Outcome
-from ._picture import report_of, with_gate
+from ._picture import moment_of, origin_of, report_of, with_gate
 from ._poison import PoisonGuard
 from ._prepare import Preparer, run_mark
 from ._replay import RejectsSource
 from ._report import Stop
 from ._schedule import Schedule
 from ._sender import Sender
+from ._series import Series
 from ._verify import marked
 from ._watch import Watch
 
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from ._operations import Operation
     from ._options import Options
     from ._report import Report
+    from ._series import Moment
 
 _PROGRESS_EVERY: Final = 0.25
 """Seconds between two calls of `progress`."""
@@ -100,6 +102,7 @@ class Engine:
     _schedule: Schedule = field(factory=Schedule, init=False)
     _ending: Ending = field(factory=Ending, init=False)
     _events: Events = field(init=False)
+    _series: Series = field(factory=lambda: Series(_PROGRESS_EVERY), init=False)
     _queue: asyncio.Queue[Work | None] = field(init=False)
     _reader: asyncio.Task[None] | None = field(default=None, init=False)
     _running: asyncio.Task[None] | None = field(default=None, init=False)
@@ -200,6 +203,7 @@ class Engine:
         self._watch.began, self._watch.before = self._started, Counter(self._ledger.counts)
         self._gate_before = self.collection.statistics()
         self._events.started(self.source.name, self.workers)
+        self._series.begin(self._moment())
         self._running = asyncio.create_task(self._pipeline())
         try:
             await asyncio.wait({self._running})
@@ -277,6 +281,8 @@ class Engine:
                 self._ledger.anomalies[f"a field that no record has: {name!r} (fields)"] += 1
         finally:
             self._ended = self.clock()
+            if self._gate_before is not None:
+                self._series.look(self._moment())
             self._intake.close()
             try:
                 await self._close_books()
@@ -343,6 +349,8 @@ class Engine:
             elapsed=now - self._started,
             left_out=self.source.left_out if isinstance(self.source, RejectsSource) else 0,
             dry_run=self.options.dry_run,
+            origin=origin_of(self.options, self.collection, self.source, self._books),
+            timeline=self._series.timeline,
         )
         before = self._gate_before
         if before is None:
@@ -355,9 +363,14 @@ class Engine:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
+            self._series.look(self._moment())
             self.listeners.tell_progress(self.report)
             self._events.look()
             self._watch.look(self.clock())
+
+    def _moment(self) -> Moment:
+        now, gate = self.clock(), self.collection.statistics()
+        return moment_of(self._ledger, self._health, gate, now, now - self._started)
 
     def _on_settled(self, seqs: Sequence[int], ids: Sequence[str], outcome: Outcome) -> None:
         for following in self._intake.decided(seqs, ids, outcome):

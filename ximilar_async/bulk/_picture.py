@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ._report import Report
+from ._outcomes import TROUBLE
+from ._report import Origin, Report
+from ._series import Moment
 
 if TYPE_CHECKING:
+    from ximilar_async._collection import Collection
     from ximilar_async._concurrency import GateStatistics
+    from ximilar_async.sources import Source
 
+    from ._books import Books
     from ._dispatch import Ending
     from ._health import Health
     from ._ledger import Ledger
+    from ._options import Options
     from ._timing import Timing
 
 
@@ -42,6 +48,58 @@ def report_of(ledger: Ledger, health: Health, ending: Ending, now: float, *, ove
         outage="" if over else health.outage(now),
         stop=ending.stop,
         stop_reason=ending.reason,
+    )
+
+
+def origin_of(options: Options, collection: Collection, source: Source, books: Books) -> Origin:
+    """Return what a run reads, where it goes, and which files it keeps.
+
+    Args:
+        options: How it runs.
+        collection: Where to.
+        source: What it reads.
+        books: Its files, opened or not.
+    """
+    root = options.files_root or collection.files_root or source.files_root
+    kept = not options.dry_run
+    rejects = books.rejects
+    return Origin(
+        source=source.name,
+        collection=collection.id,
+        service=str(collection.service),
+        journal=str(options.journal) if kept and options.journal is not None else "",
+        rejects=str(options.rejects) if kept and options.rejects is not None else "",
+        # What earlier runs of the same journal turned away is counted too.
+        rejects_from=0 if rejects is None or books.resumes else rejects.began,
+        run=books.run,
+        root=None if root is None else str(root),
+    )
+
+
+def moment_of(
+    ledger: Ledger, health: Health, gate: GateStatistics, now: float, passed: float
+) -> Moment:
+    """Return the sums of a run as they are now.
+
+    Args:
+        ledger: What became of the records.
+        health: What requests met.
+        gate: What the client's gate tells.
+        now: The time, in seconds of the run's clock.
+        passed: Seconds since the run began.
+    """
+    counts = ledger.counts
+    return Moment(
+        at=passed,
+        decided=sum(counts.values()),
+        troubled=sum(counts[outcome] for outcome in TROUBLE),
+        requests=health.requests,
+        retries=health.retries,
+        held=gate.held,
+        outage=health.outage_seconds(now),
+        latencies=health.timing.latency.buckets,
+        concurrency=gate.limit,
+        failure=health.last_failure,
     )
 
 

@@ -201,12 +201,14 @@ class RejectsFile:
     _fd: int = field(repr=False)
     written: int = field(default=0, init=False)
     """Envelopes that were written."""
+    began: int = field(init=False)
+    """Its length when it was opened, in bytes."""
     _torn: bool = field(init=False, repr=False)
     _synced: int = field(default=0, init=False, repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        size = os.fstat(self._fd).st_size if self._is_regular else 0
+        size = self.began = os.fstat(self._fd).st_size if self._is_regular else 0
         # A process that died in the middle of a line: the next one must not be glued to it.
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 

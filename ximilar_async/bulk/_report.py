@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from attrs import field, frozen
 from ximilar_async.errors import BulkAborted, ConfigError
 
 from ._outcomes import GOOD, TROUBLE, Outcome
+from ._series import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from os import PathLike
 
     from ._outcomes import Result
@@ -71,6 +73,31 @@ _EXIT_CODES: Mapping[Stop, ExitCode] = {
 
 
 @frozen(kw_only=True)
+class Origin:
+    """What a run read, where it went, and which files it kept.
+
+    Args:
+        source: What the records came from.
+        collection: The collection's id.
+        service: The service that it belongs to.
+        journal: The journal's path; empty without one.
+        rejects: The rejects file's path; empty without one.
+        rejects_from: How long the rejects file was when the run began, in bytes.
+        run: Name of the run in the rejects file; empty where it has several.
+        root: Folder that the records' `_file` is below, where there is one.
+    """
+
+    source: str = ""
+    collection: str = ""
+    service: str = ""
+    journal: str = ""
+    rejects: str = ""
+    rejects_from: int = field(default=0, repr=False)
+    run: str = field(default="", repr=False)
+    root: str | None = None
+
+
+@frozen(kw_only=True)
 class Report:
     """What a bulk run did: a count for every outcome, summing to the records read.
 
@@ -107,6 +134,8 @@ class Report:
         stop: Why the run ended before its source, if it did.
         stop_reason: The same in words.
         dry_run: Whether nothing was to be sent.
+        origin: What was read, where it went, and which files were kept.
+        timeline: How the run went over time, and when nothing was sent.
     """
 
     operation: str
@@ -130,6 +159,8 @@ class Report:
     stop: Stop | None = None
     stop_reason: str = ""
     dry_run: bool = False
+    origin: Origin = field(factory=Origin, repr=False)
+    timeline: Timeline = field(factory=Timeline, repr=False)
 
     @property
     def pending(self) -> int:
@@ -251,6 +282,11 @@ class Report:
         """
         return {
             "operation": self.operation,
+            "source": self.origin.source,
+            "collection": self.origin.collection,
+            "service": self.origin.service,
+            "journal": self.origin.journal or None,
+            "rejects": self.origin.rejects or None,
             "read": self.read,
             "counts": {outcome.value: self.counts.get(outcome, 0) for outcome in Outcome},
             "resumed": self.resumed,
@@ -270,17 +306,26 @@ class Report:
             "stop": None if self.stop is None else self.stop.value,
             "stop_reason": self.stop_reason,
             "dry_run": self.dry_run,
+            "exit_code": int(self.exit_code),
             "samples": {
                 outcome.value: [_sample(result) for result in results]
                 for outcome, results in self.samples.items()
             },
+            "timeline": self.timeline.to_dict(),
         }
 
-    def write(self, path: str | PathLike[str]) -> None:
-        """Write the report as JSON.
+    def write(self, path: str | PathLike[str], *, command: str = "", replay: str = "") -> None:
+        """Write the report as JSON, or as a page to look at; blocking.
+
+        The page is one file that needs nothing else: it loads nothing and runs nothing. It shows
+        the first 500 rejected and failed records that are in the rejects file, and without one
+        the samples. docs/report.md says what the JSON holds.
 
         Args:
-            path: A file that ends in `.json`.
+            path: A file that ends in `.json` or `.html`; one that is there is replaced.
+            command: The command line that the run was started with; the report shows it.
+            replay: The command line that sends again what failed; the page shows it. Where it is
+                empty, it shows the call of `bulk.replay`.
 
         Raises:
             ConfigError: another ending.
@@ -288,11 +333,46 @@ class Report:
         Example:
             report = await bulk.insert(shoes, [])
             report.write("report.json")
+            report.write("report.html")
         """
-        path = Path(path)
-        if path.suffix.lower() != ".json":
-            raise ConfigError(f"a report is written as .json, not {path.name!r}")
-        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        from ._report_page import run_page  # noqa: PLC0415 - takes Pillow along, for pages alone
+
+        write_report(
+            path,
+            lambda: {**self.to_dict(), "command": command or None, "replay": replay or None},
+            lambda: run_page(self, command=command, replay=replay),
+        )
+
+
+REPORT_VERSION = 1
+"""Version of a report's JSON; members may be added without another one."""
+
+REPORT_ENDINGS = (".html", ".json")
+"""What the name of a report may end in."""
+
+
+def write_report(
+    path: str | PathLike[str], facts: Callable[[], dict[str, Any]], page: Callable[[], str]
+) -> None:
+    """Write a report by the ending of its name, the whole of it or nothing; blocking.
+
+    Args:
+        path: The file.
+        facts: Returns what the JSON is to hold.
+        page: Returns the page.
+
+    Raises:
+        ConfigError: it ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in REPORT_ENDINGS:
+        raise ConfigError(f"a report is written as .html or .json, not {path.name!r}")
+    if path.suffix.lower() == ".html":
+        text = page()
+    else:
+        written = datetime.now(UTC).isoformat(timespec="seconds")
+        text = json.dumps({"version": REPORT_VERSION, "written": written, **facts()}, indent=2)
+    path.write_text(f"{text.rstrip()}\n", encoding="utf-8")
 
 
 def _sample(result: Result) -> dict[str, Any]:

@@ -21,6 +21,23 @@ _SHORTEST: Final = 1e-6
 PERCENTILES: Final[Mapping[str, float]] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """The percentiles of a report, by their names."""
 
+
+def percentile(buckets: Mapping[int, int], share: float) -> float:
+    """Return the seconds that this share of some durations does not exceed; 0 without any.
+
+    Args:
+        buckets: How many durations each bucket of a `Histogram` holds.
+        share: From 0 to 1.
+    """
+    left, middle = share * sum(buckets.values()), 0.0
+    for bucket in sorted(buckets):
+        left -= buckets[bucket]
+        middle = 1.04 ** (bucket + 0.5)
+        if left <= 0:
+            break
+    return middle
+
+
 Reading: TypeAlias = Literal["source", "images", "retry", ""]
 """What idle workers wait for: records, work on their images, the time to send again, or nothing."""
 
@@ -54,13 +71,12 @@ class Histogram:
         Args:
             share: From 0 to 1.
         """
-        left = share * self._count
-        for bucket in sorted(self._buckets):
-            left -= self._buckets[bucket]
-            if left <= 0:
-                middle: float = 1.04 ** (bucket + 0.5)
-                return min(middle, self.longest)
-        return self.longest
+        return min(percentile(self._buckets, share), self.longest)
+
+    @property
+    def buckets(self) -> dict[int, int]:
+        """Return how many durations each bucket holds, for `percentile`."""
+        return dict(self._buckets)
 
     def to_dict(self) -> dict[str, float]:
         """Return the percentiles and the longest duration by name; nothing without durations."""

@@ -60,7 +60,7 @@ class DuplicatesPage:
             "Near-duplicates",
             subtitle=f"{counted(len(self.groups), 'group')} in {self.place}{cut}",
             facts=self._facts(),
-            sections=sections or [_NOTHING],
+            parts=sections or [_NOTHING],
             footer=_FOOTER,
         )
         tiles = (tile for section in sections for tile in tiles_of(section))

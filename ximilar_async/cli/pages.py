@@ -106,7 +106,7 @@ def search_page(
         "Search by image",
         subtitle=f"{counted(len(matches), 'record')} of {place}, nearest first",
         query=query_tile(lie.named(query), lie.folder),
-        sections=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
+        parts=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
         footer=FOOTER,
     )
     missing = [tile.title for tile in tiles if tile.image is None and tile.address is None]
@@ -173,7 +173,7 @@ def demo_page(
             title=catalog.query_path.name,
             lines=("not in the catalog",),
         ),
-        sections=[
+        parts=[
             Section("Nearest", "What the collection holds that looks most like it.", nearest),
             Section(
                 "Near-duplicates",
@@ -182,15 +182,13 @@ def demo_page(
                 tuple(_pair(result, records, catalog.folder) for result in near),
                 "None was found.",
             ),
-        ],
-        tables=[
             Table(
                 "Refused",
                 ("record", "where", "why"),
                 tuple((result.id or "-", result.where, result.reason) for result in refused),
                 "These never reached the service.",
                 "No record was refused.",
-            )
+            ),
         ],
         footer=FOOTER,
     )

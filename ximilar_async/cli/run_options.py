@@ -107,7 +107,11 @@ class Run:
     ] = None
     report: Annotated[
         Path | None,
-        Option(metavar="FILE.json", help="Write the report to a file.", rich_help_panel=KEPT),
+        Option(
+            metavar="FILE.html|.json",
+            help="Write the report: a page to look at, or JSON.",
+            rich_help_panel=KEPT,
+        ),
     ] = None
 
     @property

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from ximilar_async.bulk import ExitCode, Stop
+from ximilar_async.bulk._report import REPORT_ENDINGS
 from ximilar_async.errors import BulkAborted
 from ximilar_async.pages import counted
 
 from . import failures
+from .again import own_command, replay_command
 from .connect import find_collection, open_client
 from .progress import watched
 from .screen import complain, put, put_json, say
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ximilar_async._collection import Collection
-    from ximilar_async.bulk import Job, Report
+    from ximilar_async.bulk import Job, Report, SyncReport
 
     from .options import Access, Output, Place
     from .run_options import Run
@@ -65,7 +67,7 @@ def carry_out(plan: Plan) -> int:
             job = plan.start(collection)
             done = await follow(job, plan.title, output, signals, plan.run.max_records)
         code = conclude(done, output, signals)
-        if plan.run.report is not None and not _is_written(done, plan.run.report):
+        if not is_written(done, plan.run, plan.place, plan.access, done.operation):
             code = code or ExitCode.TROUBLE
         return code
 
@@ -80,8 +82,8 @@ def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
         inputs: What is read, by how the command line calls it.
 
     Raises:
-        UsageError: a folder is not there, the report's file does not end in .json, or a file that
-            is written is also something else.
+        UsageError: a folder is not there, the report's file ends in neither .html nor .json, or a
+            file that is written is also something else.
     """
     written = {"--journal": run_.journal, "--rejects": run_.rejects, "--report": run_.report}
     for name, path in written.items():
@@ -89,9 +91,10 @@ def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
             raise failures.UsageError(f"{name} {str(path)!r} is a folder: name a file")
         if path is not None and not path.parent.is_dir():
             raise failures.UsageError(f"{name}: there is no folder {str(path.parent)!r}")
-    if run_.report is not None and run_.report.suffix.lower() != ".json":
+    if run_.report is not None and run_.report.suffix.lower() not in REPORT_ENDINGS:
         raise failures.UsageError(
-            f"--report writes JSON: name a file that ends in .json, not {run_.report.name!r}"
+            "--report writes a page or JSON: name a file that ends in .html or .json, not "
+            f"{run_.report.name!r}"
         )
     _refuse_same([*inputs.items(), *written.items()])
 
@@ -141,10 +144,26 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
     return signals.exit_code or int(report.exit_code)
 
 
-def _is_written(report: Report, path: Path) -> bool:
-    """Write a report; where that fails the run's own exit code still counts."""
+def is_written(
+    report: Report | SyncReport, run_: Run, place: Place, access: Access, operation: str
+) -> bool:
+    """Write a report, if one is wanted; where that fails the run's own exit code still counts.
+
+    Args:
+        report: What was done.
+        run_: The run's options.
+        place: Where to.
+        access: How.
+        operation: What `replay` is to do with what failed.
+    """
+    if run_.report is None:
+        return True
     try:
-        report.write(path)
+        report.write(
+            run_.report,
+            command=own_command(),
+            replay=replay_command(run_.rejects, place, access, operation),
+        )
     except OSError as error:
         complain("error", failures.message(error))
         return False

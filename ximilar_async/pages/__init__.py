@@ -6,17 +6,33 @@ made of these. A page loads nothing and runs nothing.
 
 from __future__ import annotations
 
-from ._gallery import Fact, Pair, Section, Table, Tile, render_page, tiles_of
+from ._charts import Bar, Bars, Chart, Charts, Line, Shade, Stretch, Tone
+from ._gallery import Pair, Section, Tile, tiles_of
 from ._images import Images, find_image, thumbnail, thumbnail_of
+from ._page import Part, Verdict, render_page
+from ._tables import Fact, Picture, Step, Steps, Table
 from ._words import counted, distance, seconds
 
 __all__ = [
+    "Bar",
+    "Bars",
+    "Chart",
+    "Charts",
     "Fact",
     "Images",
+    "Line",
     "Pair",
+    "Part",
+    "Picture",
     "Section",
+    "Shade",
+    "Step",
+    "Steps",
+    "Stretch",
     "Table",
     "Tile",
+    "Tone",
+    "Verdict",
     "counted",
     "distance",
     "find_image",

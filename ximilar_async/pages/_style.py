@@ -1,4 +1,4 @@
-"""The look of a gallery: one style sheet, without any address in it."""
+"""The look of every page: one style sheet, without any address in it."""
 
 from __future__ import annotations
 
@@ -80,6 +80,56 @@ td { overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .empty { padding: 22px; border: 1px dashed var(--line); border-radius: 16px; margin-top: 16px;
   color: var(--soft); text-align: center; max-width: none; }
+.verdict { margin-top: 18px; padding: 12px 16px; border-radius: 14px; max-width: none;
+  border: 1px solid var(--line); border-left: 5px solid var(--soft); background: var(--card);
+  color: var(--ink); font-weight: 600; overflow-wrap: anywhere; }
+.verdict.good { border-left-color: var(--good); }
+.verdict.warn { border-left-color: var(--warn); }
+.verdict.bad { border-left-color: var(--bad); }
+.bars { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 8px 16px;
+  margin: 16px 0 0; align-items: center; }
+.bars dt { color: var(--soft); }
+.bars dd { margin: 0; display: flex; align-items: center; gap: 12px; min-width: 0; }
+.bars b { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap;
+  min-width: 7.5em; }
+.bar { flex: 1; height: 14px; border-radius: 7px; background: var(--line); overflow: hidden; }
+.bar i { display: block; height: 100%; border-radius: 7px; background: var(--accent); }
+.bar i.good { background: var(--good); } .bar i.warn { background: var(--warn); }
+.bar i.bad { background: var(--bad); } .bar i.soft { background: var(--soft); }
+.charts { display: grid; gap: 16px; margin-top: 16px; }
+.chart { padding: 14px 16px; }
+.chart figcaption { padding: 0 0 8px; display: flex; flex-wrap: wrap; gap: 2px 16px; }
+.chart figcaption strong { flex: 1; min-width: 12ch; }
+.chart .key { display: inline-flex; align-items: center; gap: 6px; }
+.key::before { content: ""; width: 14px; height: 3px; border-radius: 2px;
+  background: var(--accent); }
+.key.good::before { background: var(--good); } .key.warn::before { background: var(--warn); }
+.key.bad::before { background: var(--bad); } .key.soft::before { background: var(--soft); }
+.plot { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 8px; }
+.plot svg { width: 100%; height: 150px; display: block; overflow: visible; }
+.ys, .xs { display: flex; justify-content: space-between; color: var(--soft); font-size: 12px;
+  font-variant-numeric: tabular-nums; }
+.ys { flex-direction: column; text-align: right; line-height: 1; min-width: 5ch; }
+.xs { grid-column: 2; }
+svg path { fill: none; stroke: var(--accent); stroke-width: 1.8; vector-effect: non-scaling-stroke;
+  stroke-linejoin: round; }
+svg .good { stroke: var(--good); } svg .warn { stroke: var(--warn); }
+svg .bad { stroke: var(--bad); } svg .soft { stroke: var(--soft); }
+svg .rule { stroke: var(--line); stroke-width: 1; }
+svg .below { stroke: none; fill: var(--accent); opacity: .14; }
+svg .shade { stroke: none; fill: var(--warn); opacity: .22; }
+svg .shade.bad { fill: var(--bad); }
+svg .hint { fill: transparent; }
+svg .hint:hover { fill: var(--ink); opacity: .08; }
+.steps { list-style: none; margin: 16px 0 0; padding: 0; display: grid; gap: 14px; }
+.steps p { color: var(--ink); }
+pre { margin: 8px 0 0; padding: 12px 16px; border-radius: 12px; background: var(--card);
+  border: 1px solid var(--line); white-space: pre-wrap; overflow-wrap: anywhere; }
+code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  user-select: all; }
+td.picture { width: 84px; } td.picture:empty { padding: 0; }
+td.picture img { display: block; max-width: 72px; max-height: 72px; border-radius: 6px;
+  background: var(--well); }
 footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }
 @media (max-width: 900px) {
   .search { grid-template-columns: 1fr; }
@@ -89,6 +139,14 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; }
   .pairs { grid-template-columns: minmax(0, 1fr); }
+  .bars { grid-template-columns: minmax(0, 1fr); gap: 2px; }
+  .bars dd { margin-bottom: 8px; }
+  .bars b { min-width: 6em; text-align: right; }
+  .stacked thead { display: none; }
+  .stacked tr { display: block; padding: 10px 14px; border-top: 1px solid var(--line); }
+  .stacked tr:first-child { border-top: 0; }
+  .stacked td { display: block; padding: 1px 0; border: 0; width: auto; }
+  .stacked td.number { text-align: left; }
 }
 @media print {
   body { background: #fff; }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from ximilar_async.bulk._report import ExitCode, Report
-from ximilar_async.errors import BulkAborted, ConfigError
+from ximilar_async.bulk._report import ExitCode, Report, write_report
+from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,11 +202,15 @@ class SyncReport:
             "phases": {name: report.to_dict() for name, report in self.phases.items()},
         }
 
-    def write(self, path: str | PathLike[str]) -> None:
-        """Write the report as JSON.
+    def write(self, path: str | PathLike[str], *, command: str = "", replay: str = "") -> None:
+        """Write the report as JSON, or as a page to look at; blocking.
+
+        The page is one file that needs nothing else; docs/report.md says what the JSON holds.
 
         Args:
-            path: A file that ends in `.json`.
+            path: A file that ends in `.json` or `.html`; one that is there is replaced.
+            command: The command line that the sync was started with; the report shows it.
+            replay: The command line that sends again what failed; the report shows it.
 
         Raises:
             ConfigError: another ending.
@@ -216,11 +218,15 @@ class SyncReport:
         Example:
             report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
             report.write("report.json")
+            report.write("report.html")
         """
-        path = Path(path)
-        if path.suffix.lower() != ".json":
-            raise ConfigError(f"a report is written as .json, not {path.name!r}")
-        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        from .page import sync_page  # noqa: PLC0415 - takes Pillow along, for pages alone
+
+        write_report(
+            path,
+            lambda: {**self.to_dict(), "command": command or None, "replay": replay or None},
+            lambda: sync_page(self, command=command, replay=replay),
+        )
 
 
 def merged(one: Report | None, other: Report) -> Report:
@@ -248,4 +254,7 @@ def merged(one: Report | None, other: Report) -> Report:
         outage_seconds=one.outage_seconds + other.outage_seconds,
         anomalies=Counter(one.anomalies) + Counter(other.anomalies),
         samples=samples,
+        # Several runs of a phase: all that was rejected since the first began is the phase's.
+        origin=evolve(other.origin, rejects_from=one.origin.rejects_from, run=""),
+        timeline=one.timeline.then(other.timeline, one.elapsed),
     )

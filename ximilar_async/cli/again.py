@@ -1,0 +1,63 @@
+"""Command lines to type: the one that was typed, and the one that sends again what failed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Final
+
+from attrs import fields
+
+from .options import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .options import Access
+
+NAME: Final = "ximilar-async"
+
+_OPERATIONS: Final = frozenset({"insert", "near_dups_insert", "update", "delete"})
+
+
+def own_command() -> str:
+    """Return the command line of this process, as it can be typed again; a token is in none."""
+    return shlex.join([NAME, *sys.argv[1:]])
+
+
+def replay_command(rejects: Path | None, place: Place, access: Access, operation: str) -> str:
+    """Return the command line that sends again what failed; empty without a rejects file.
+
+    Args:
+        rejects: The rejects file.
+        place: Where to.
+        access: How.
+        operation: What to do with the records.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from .options import Access, Place
+        >>> place = Place(collection="shoes-id", service="fashion")
+        >>> replay_command(Path("rejects.jsonl"), place, Access(), "insert")
+        'ximilar-async replay rejects.jsonl --collection shoes-id --service fashion'
+    """
+    if rejects is None:
+        return ""
+    words = [NAME, "replay", str(rejects)]
+    if operation in _OPERATIONS and operation != "insert":
+        words += ["--operation", operation]
+    words += _named("--collection", place.collection)
+    if place.service != fields(Place).service.default:
+        words += ["--service", place.service]
+    words += _named("--token-file", access.token_file)
+    words += _named("--url", access.url)
+    if access.emulator is not None:
+        words += ["--emulator", access.emulator] if access.emulator else ["--emulator"]
+    words += _named("--rate", None if access.rate is None else f"{access.rate:g}")
+    if access.concurrency != "auto":
+        words += ["--concurrency", str(access.concurrency)]
+    return shlex.join(words)
+
+
+def _named(name: str, value: object) -> list[str]:
+    return [] if value is None else [name, str(value)]
