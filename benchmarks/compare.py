@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import chart
+import processes
 import readme
 import report
 import results
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sink import Running
 
 HERE = Path(__file__).parent
+_TURNS_OF_PROCESSES = 7
 PATIENCE = 1800.0
 """Seconds after which a turn is given up: one of them sends ten million records."""
 
@@ -201,6 +203,8 @@ def main() -> None:
     given = parser.parse_args()
     chosen = given.cases or [name for name, case in CASES.items() if given.long or not case.long]
     data = {**results.circumstances(), **measure(chosen, given)}
+    if not given.cases:
+        data["processes"] = processes.measure(("tls", "small"), _TURNS_OF_PROCESSES)
     text = report.page(data)
     print(text)
     if not given.cases:

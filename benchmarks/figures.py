@@ -51,3 +51,15 @@ def ratios(
     """Return a client's figure over another's, turn by turn: they had theirs after each other."""
     pairs = zip(every(case, name, what), every(case, base, what), strict=True)
     return [one / other for one, other in pairs]
+
+
+def with_a_core_each(told: Mapping[str, Any], name: str) -> list[float]:
+    """Return for each turn by how much more a client does where each process has its own core.
+
+    Args:
+        told: A case of `processes.py`.
+        name: The client; "none" has no sender processes.
+    """
+    base = every(told, "none", cpu)
+    busiest = every(told, name, lambda turn: cpu({**turn, "cpu": turn["busiest_cpu"]}))
+    return [one / other for one, other in zip(base, busiest, strict=True)]

@@ -24,7 +24,7 @@ import results
 import uvloop
 from attrs import frozen
 from contenders import BATCH, COLLECTION, TOKEN, Load
-from figures import columns, cpu, every, middle, ratios, rps
+from figures import columns, cpu, middle, ratios, rps, with_a_core_each
 from pictures import draw
 from sink import sink
 
@@ -32,7 +32,7 @@ from ximilar_async import Limits, Ximilar, bulk
 from ximilar_async._processes import ProcessTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from contenders import Record
     from sink import Running
@@ -154,11 +154,22 @@ async def run_case(case: Case, server: Running, folder: str, rounds: int) -> dic
     return {"title": case.title, "turns": {name: columns(made) for name, made in turns.items()}}
 
 
-def spare(told: Mapping[str, Any], name: str) -> float:
-    """Return by how much more a way does where each process has a core of its own."""
-    base = every(told, "none", cpu)
-    busiest = every(told, name, lambda turn: cpu({**turn, "cpu": turn["busiest_cpu"]}))
-    return statistics.median(one / other for one, other in zip(base, busiest, strict=True))
+def measure(names: Iterable[str], rounds: int) -> dict[str, Any]:
+    """Return what each turn of each case took.
+
+    Args:
+        names: The cases.
+        rounds: Turns of each way.
+    """
+    cases: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        draw(Path(folder, "images"))
+        for name in names:
+            case = CASES[name]
+            with sink(tls=case.tls, latency=case.latency) as server:
+                cases[name] = uvloop.run(run_case(case, server, folder, rounds))
+            print(f"{name} is done", file=sys.stderr, flush=True)
+    return cases
 
 
 def rows(told: Mapping[str, Any]) -> list[list[str]]:
@@ -175,7 +186,7 @@ def rows(told: Mapping[str, Any]) -> list[list[str]]:
                 f"{gained:.2f}",
                 f"{middle(told, name, cpu):.0f}",
                 f"{senders:.0f}",
-                f"{spare(told, name):.2f}",
+                f"{statistics.median(with_a_core_each(told, name)):.2f}",
             ]
         )
     return lines
@@ -187,14 +198,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=7, help="turns of each client")
     given = parser.parse_args()
-    cases: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder, "images"))
-        for name in given.cases or CASES:
-            case = CASES[name]
-            with sink(tls=case.tls, latency=case.latency) as server:
-                cases[name] = uvloop.run(run_case(case, server, folder, given.rounds))
-            print(f"{name} is done", file=sys.stderr, flush=True)
+    cases = measure(given.cases or CASES, given.rounds)
     data = {**results.circumstances(), "rounds": given.rounds, "cases": cases}
     words = {**data, "cores": data["machine"].split(", ")[-2].split()[0]}
     text = results.table(HEAD, [row for told in cases.values() for row in rows(told)])

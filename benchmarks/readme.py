@@ -33,7 +33,7 @@ def block(data: Mapping[str, Any]) -> str:
             row["target"],
             _VERDICTS[row["met"]],
         ]
-        for row in targets.rows(data["cases"])
+        for row in targets.rows(data)
     ]
     seen = f"{data['machine']}, Python {data['python']}, {data['date']}"
     return f"{results.table(['what', 'measured', 'target', 'met'], lines)}\n{seen}.\n"

@@ -61,7 +61,7 @@ def target_table(data: Mapping[str, Any]) -> str:
             "" if row["by_cpu"] is None else f"{row['by_cpu']:.{row['digits']}f}",
             {"stretch": "yes, stretch too", "target": "yes", "missed": "**no**"}[row["met"]],
         ]
-        for row in targets.rows(data["cases"])
+        for row in targets.rows(data)
     ]
     return results.table(head, lines)
 

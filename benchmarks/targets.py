@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import frozen
-from figures import cpu, every, ratios, rps
+from figures import cpu, every, ratios, rps, with_a_core_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -157,6 +157,16 @@ TARGETS: Final = (
         )
         for workers, least in ((10, 0.95), (30, 0.95), (100, 0.90))
     ),
+    *(
+        Target(
+            what=f"two sender processes ÷ none, a core for each, {over}",
+            cases=(f"processes-{case}",),
+            figures=lambda cases, case=case: with_a_core_each(cases[f"processes-{case}"], "2"),
+            least=1.6,
+            stretch=1.9,
+        )
+        for over, case in (("TLS", "tls"), ("plain HTTP", "small"))
+    ),
     Target(
         what="memory from 10 % to 100 % of 1 M records",
         cases=("cost-1m",),
@@ -185,6 +195,7 @@ TARGETS: Final = (
         what="longest that the loop stands still, image files of 1 MB",
         cases=("gaps",),
         figures=_noted("gaps", "gaps", "worst_ms"),
+        by_cpu=_noted("gaps", "gaps", "own_ms"),
         most=15,
         stretch=10,
         unit=" ms",
@@ -209,8 +220,14 @@ TARGETS: Final = (
 )
 
 
-def rows(cases: Cases) -> Iterator[dict[str, Any]]:
-    """Yield the rows whose cases were run."""
+def rows(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows whose cases were run.
+
+    Args:
+        data: The benchmark's JSON.
+    """
+    processes = {f"processes-{name}": told for name, told in data.get("processes", {}).items()}
+    cases = {**data["cases"], **processes}
     for target in TARGETS:
         if all(case in cases for case in target.cases):
             yield target.row(cases)
