@@ -91,11 +91,11 @@ _SMALL: Final = {
 _AT_50_MS: Final = {
     f"latency-{workers}": Case(
         title=f"Small records, 50 ms an answer, {workers} workers",
-        clients={"bare": 30 * workers, "bulk": 30 * workers},
+        clients={"bare": 60 * workers, "bulk": 60 * workers},
         base="bare",
         workers=workers,
         sink={"latency": 0.05},
-        turns=3,
+        turns=2,
         rounds=2,
     )
     for workers in (10, 30, 100, 300)
