@@ -209,7 +209,17 @@ SYNC_END: Final = Event(
     SYNC,
     _END,
     "%(summary)s",
-    ("collection", "mode", "summary", "requests", "retries", "seconds", "stop"),
+    (
+        "collection",
+        "mode",
+        "summary",
+        "requests",
+        "retries",
+        "seconds",
+        "stop",
+        "error",
+        "reason",
+    ),
 )
 
 EVENTS: Final = (

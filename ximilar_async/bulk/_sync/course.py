@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
+from ximilar_async._logging import SYNC_STAGE
 from ximilar_async.bulk._engine import Engine
 from ximilar_async.bulk._job import Job
 from ximilar_async.bulk._report import Stop
@@ -30,6 +32,14 @@ class StoppedError(Exception):
     """The sync was asked to end while it was planning."""
 
 
+def _tell_stage(course: Course, _: Any, stage: str) -> str:
+    """Tell loggers of a stage: one that comes back with each slice of records only in detail."""
+    level = logging.DEBUG if stage in course.stages else logging.INFO
+    course.stages.add(stage)
+    SYNC_STAGE.tell(level, collection=course.collection.id, stage=stage)
+    return stage
+
+
 @define(eq=False)
 class Course:
     """Runs the bulk runs that a sync consists of, and ends it when that is asked for.
@@ -43,8 +53,10 @@ class Course:
     collection: Collection
     options: Options
     root: Path | None = None
-    stage: str = field(default="", init=False)
+    stage: str = field(default="", init=False, on_setattr=_tell_stage)
     """What is done now: "reading the source", "insert", …"""
+    stages: set[str] = field(factory=set, init=False)
+    """What has been done at any time."""
     position: Callable[[], tuple[int, int | None]] = field(default=lambda: (0, None), init=False)
     reports: dict[str, Report] = field(factory=dict, init=False)
     """What the bulk runs did, by what they were for."""

@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from ximilar_async.bulk._report import Stop
 from ximilar_async.errors import AccountingError, BulkAborted
 
+from . import events
 from .course import StoppedError
 from .difference import Action
 from .execute import Executor
@@ -58,7 +59,8 @@ class Sync:
             BulkAborted: it had to stop; it carries the report.
         """
         try:
-            await self._plan_and_execute()
+            with events.watching(self.course.collection, self.terms.mode, self.report):
+                await self._plan_and_execute()
         finally:
             if self.buffer is not None:
                 self.buffer.end()
@@ -74,6 +76,7 @@ class Sync:
             prepared = self._prepared = await opened(self.terms, self.course, dry_run=False)
             await self.fill(prepared, self.course)
             self._planned = prepared.tasks
+            events.planned(self.course.collection.id, prepared)
             self._executor = Executor(prepared, self.course, self._tell, self._wait_for_room)
             await self._executor.run()
             if prepared.broken and not self.course.over:
