@@ -11,13 +11,13 @@ from ._report_parts import (
     anomalies_table,
     outcome_bars,
     periods_table,
-    record_parts,
     stop_step,
     time_charts,
     waits_bars,
     wanted_first,
     written_now,
 )
+from ._report_tables import record_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

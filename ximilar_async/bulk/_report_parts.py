@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ximilar_async.pages import (
     Bar,
@@ -11,29 +11,24 @@ from ximilar_async.pages import (
     Chart,
     Charts,
     Line,
-    Pair,
-    Picture,
-    Section,
     Shade,
     Step,
     Stretch,
     Table,
-    Tile,
     counted,
     seconds,
 )
 
-from ._outcomes import GOOD, Outcome
+from ._outcomes import GOOD
 from ._report import Stop
-from ._report_records import Pictures, shown_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ximilar_async.pages import Part, Tone
+    from ximilar_async.pages import Tone
 
+    from ._outcomes import Outcome
     from ._report import Report
-    from ._report_records import Shown
     from ._series import Period, Point
 
 _TONES: Final[Mapping[str, Tone]] = {
@@ -77,6 +72,11 @@ def words_of(outcome: str) -> str:
 def tone_of(outcome: str) -> Tone:
     """Return the tone in which an outcome is shown."""
     return _TONES.get(outcome, "good")
+
+
+def short(words: str) -> str:
+    """Return words as far as a page shows them."""
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 
 def written_now() -> str:
@@ -237,107 +237,11 @@ def _period_row(period: Period) -> tuple[str, ...]:
         f"after {seconds(period.start)}",
         f"after {seconds(period.end)}",
         seconds(period.seconds),
-        _short(why),
+        short(why),
     )
 
 
-# --- records ------------------------------------------------------------------------------------
-
-_TOLD: Final[Mapping[Outcome, str]] = {
-    Outcome.REJECTED: "They cannot be accepted as they are.",
-    Outcome.FAILED: "They were tried in vain; sending them again may help.",
-    Outcome.NOT_ATTEMPTED: "The run ended first.",
-    Outcome.NOT_FOUND: "No record of that id is stored.",
-    Outcome.ALREADY_PRESENT: "A record of that id is stored already.",
-}
-
-
-def record_parts(reports: Mapping[str, Report], pictures: Pictures | None = None) -> Iterator[Part]:
-    """Yield what a page shows of records that were not brought in.
-
-    Args:
-        reports: Reports of runs, by what they were for.
-        pictures: Where their images come from.
-    """
-    pictures = Pictures() if pictures is None else pictures
-    for name, report in reports.items():
-        shown = shown_records(report)
-        prefix = f"{name}: " if name else ""
-        for outcome in _TOLD:
-            if records := shown.get(outcome, []):
-                yield _table(prefix, outcome, records, report, pictures)
-        if near := shown.get(Outcome.NEAR_DUPLICATE, []):
-            yield _pairs(prefix, near, report, pictures)
-
-
-def _heading(prefix: str, outcome: Outcome, shown: int, report: Report) -> tuple[str, str]:
-    total, words = report.counts.get(outcome, 0), words_of(outcome)
-    told = _TOLD.get(outcome, "")
-    if outcome is Outcome.NOT_ATTEMPTED and report.dry_run:
-        words, told = "ready to be sent", "A dry run sends nothing."
-    title = f"{prefix}{words}: {total:,}"
-    if total <= shown:
-        return title[:1].upper() + title[1:], told
-    in_file = outcome in (Outcome.REJECTED, Outcome.FAILED)
-    where = "Options.on_result gets each of them."
-    if in_file and report.origin.rejects:
-        where = f"all of them are in {report.origin.rejects}."
-    elif in_file:
-        where = "a rejects file (--rejects, Options.rejects) would have kept all of them."
-    more = f"{shown:,} are shown, {total - shown:,} are not: {where}"
-    return title[:1].upper() + title[1:], f"{told} {more}".strip()
-
-
-def _table(
-    prefix: str, outcome: Outcome, records: Sequence[Shown], report: Report, pictures: Pictures
-) -> Table:
-    title, intro = _heading(prefix, outcome, len(records), report)
-    images = [pictures.of(record.record, record.root) for record in records]
-    rows = [_row(record) for record in records]
-    columns: tuple[str, ...] = ("record", "where", "why")
-    if not any(images):
-        return Table(title, columns, tuple(rows), intro, stacked=True)
-    with_images = [(Picture(image, row[0]), *row) for image, row in zip(images, rows, strict=True)]
-    return Table(title, ("image", *columns), tuple(with_images), intro, stacked=True)
-
-
-def _row(shown: Shown) -> tuple[str, str, str]:
-    code = str(shown.code or "")
-    has_code = not code or code in shown.reason
-    why = shown.reason if has_code else f"{code}: {shown.reason}".rstrip(": ")
-    return _short(shown.id or "-"), _short(shown.where), _short(why)
-
-
-def _pairs(prefix: str, near: Sequence[Shown], report: Report, pictures: Pictures) -> Section:
-    title, intro = _heading(prefix, Outcome.NEAR_DUPLICATE, len(near), report)
-    said = "Left out, each because of a stored image that it is too like, to its right."
-    return Section(title, f"{said} {intro}", tuple(_pair(shown, pictures) for shown in near))
-
-
-def _pair(shown: Shown, pictures: Pictures) -> Pair:
-    left_out = _tile(shown.id or "-", shown.where, shown.record, shown.root, pictures)
-    if not shown.near_duplicates:
-        return Pair(left_out, Tile(None, "a stored record"))
-    id_, distance, record = shown.near_duplicates[0]
-    more = len(shown.near_duplicates) - 1
-    line = f"and {more:,} more" if more else "stored"
-    # Of the stored one only the id is believed: its paths are somebody else's.
-    known: dict[str, Any] = {"_id": id_, "_url": record.get("_url")}
-    stored = _tile(id_, line, known, shown.root, pictures)
-    return Pair(left_out, stored, distance)
-
-
-def _tile(
-    title: str, line: str, record: Mapping[str, Any], root: str | None, pictures: Pictures
-) -> Tile:
-    url = record.get("_url")
-    image = pictures.of(record, root)
-    lines = () if line == title else (_short(line),)
-    return Tile(image, _short(title), lines, address=url if isinstance(url, str) else None)
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+# --- the rest -----------------------------------------------------------------------------------
 
 
 def anomalies_table(report: Report) -> Table | None:
@@ -348,7 +252,7 @@ def anomalies_table(report: Report) -> Table | None:
     """
     if not report.anomalies:
         return None
-    rows = tuple((_short(what), number) for what, number in list(report.anomalies.items())[:100])
+    rows = tuple((short(what), number) for what, number in list(report.anomalies.items())[:100])
     intro = "It was counted and not believed."
     return Table("What was odd", ("what answers said", "times"), rows, intro)
 
@@ -380,7 +284,7 @@ def stop_step(stop: Stop | None, reason: str, command: str, how: str) -> Iterato
         how: What running it again does.
     """
     if stop is not None:
-        yield Step(f"{stop.value}: {_short(reason)}. {_REMEDIES[stop]} {how}".strip(), command)
+        yield Step(f"{stop.value}: {short(reason)}. {_REMEDIES[stop]} {how}".strip(), command)
 
 
 def wanted_first(counts: Mapping[Outcome, int]) -> dict[str, int]:

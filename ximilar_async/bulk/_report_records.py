@@ -47,6 +47,15 @@ class Shown:
     root: str | None = None
     """Folder that its `_file` is below."""
 
+    @property
+    def why(self) -> str:
+        """Return the reason without the place and id that it may begin with."""
+        words = self.reason.removeprefix(self.where).removeprefix(f" (`_id` {self.id!r})")
+        words = words.lstrip(": ") if words != self.reason else words
+        if self.code is not None and str(self.code) not in words:
+            words = f"{self.code}: {words}".rstrip(": ")
+        return words
+
 
 @define
 class Pictures:

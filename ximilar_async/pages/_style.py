@@ -78,6 +78,8 @@ th, td { padding: 9px 16px; border-top: 1px solid var(--line); vertical-align: t
 thead th { border-top: 0; }
 td { overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.long { max-height: 620px; overflow-y: auto; }
+.long thead th { position: sticky; top: 0; background: var(--card); }
 .empty { padding: 22px; border: 1px dashed var(--line); border-radius: 16px; margin-top: 16px;
   color: var(--soft); text-align: center; max-width: none; }
 .verdict { margin-top: 18px; padding: 12px 16px; border-radius: 14px; max-width: none;
@@ -152,5 +154,6 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   body { background: #fff; }
   figure, .fact, .scroll { box-shadow: none; break-inside: avoid; }
   .query { position: static; }
+  .long { max-height: none; }
 }
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -11,6 +11,10 @@ from ._html import nothing, paragraph, section, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_LONG: Final = 25
+"""Rows beyond which a table is a window on its rows."""
 
 
 @frozen
@@ -108,9 +112,10 @@ def _table(table: Table) -> str:
         + "</tr>"
         for row in table.rows
     )
-    name = "scroll stacked" if table.stacked else "scroll"
+    names = ["scroll", *(["stacked"] if table.stacked else [])]
+    names += ["long"] if len(table.rows) > _LONG else []
     return (
-        f'<div class="{name}"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="{" ".join(names)}" tabindex="0"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -9,13 +9,13 @@ from ximilar_async.bulk._report_page import footer_of, where_to
 from ximilar_async.bulk._report_parts import (
     outcome_bars,
     periods_table,
-    record_parts,
     stop_step,
     time_charts,
     waits_bars,
     written_now,
 )
 from ximilar_async.bulk._report_records import Pictures
+from ximilar_async.bulk._report_tables import record_parts
 from ximilar_async.pages import Fact, Step, Steps, Table, Verdict, counted, render_page, seconds
 
 if TYPE_CHECKING:
