@@ -308,6 +308,7 @@ def test_a_fresh_machine_knows_without_a_file(
     done = told("sync", source, *words, "--json")
     assert (done.code, counts(done)) == (0, {"unchanged": 30})
     assert not list(tmp_path.glob("*.state"))
+    assert not (tmp_path / state).exists()
 
 
 def test_a_second_sync_at_the_same_time_is_refused(

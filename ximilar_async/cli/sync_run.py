@@ -20,6 +20,7 @@ from .connect import find_collection, open_client
 from .failures import UsageError
 from .options import Place
 from .progress import Remarks, live, ticking
+from .runs import is_written
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_live import SyncWatch, plan_picture
@@ -171,7 +172,7 @@ async def _sync(
     if begins and not _is_new(state):
         words = "made of what is stored; " if report.seeded else ""
         say(f"the state is new: {state}; {words}the next sync needs it", order.output)
-    if order.run.report is not None and not _is_written(report, order.run.report):
+    if not is_written(report, order.run, order.place, order.access, "insert"):
         code = code or ExitCode.TROUBLE
     return code
 
@@ -232,13 +233,3 @@ def _is_to_be_resumed(report: SyncReport) -> bool:
     """Tell whether the same sync would find something left that it could do."""
     left = report.not_attempted + report.deletions_not_attempted + report.not_restored
     return bool(left + report.failed + report.deletions_failed) or report.stop is Stop.ASKED
-
-
-def _is_written(report: SyncReport, path: Path) -> bool:
-    """Write a report; where that fails the sync's own exit code still counts."""
-    try:
-        report.write(path)
-    except OSError as error:
-        complain("error", failures.message(error))
-        return False
-    return True
