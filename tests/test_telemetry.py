@@ -1,0 +1,476 @@
+"""OpenTelemetry sees what calls and bulk runs do, by its own conventions, and never a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import define, field
+from fakes import TOKEN, ScriptedTransport, refusal
+from fakes import answer as answered
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.semconv.attributes import (
+    db_attributes,
+    error_attributes,
+    http_attributes,
+    server_attributes,
+    url_attributes,
+)
+from opentelemetry.semconv.metrics import db_metrics, http_metrics
+from opentelemetry.trace import SpanKind, StatusCode
+from scripted import ScriptedService, answer
+
+from ximilar_async import Limits, Retry, Ximilar, bulk
+from ximilar_async.bulk import Outcome
+from ximilar_async.errors import (
+    BulkAborted,
+    ConfigError,
+    ConnectError,
+    RateLimitError,
+    TimedOutError,
+    XimilarError,
+)
+from ximilar_async.telemetry import OpenTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+QUICK = Retry(base=0, throttled_base=0)
+IMAGE = "aW1hZ2UtY2FuYXJ5" * 20
+SECRET_FIELD = "canary-of-a-field"
+
+OURS = ("ximilar.",)
+CONVENTIONS = {
+    value
+    for module in (
+        db_attributes,
+        error_attributes,
+        http_attributes,
+        server_attributes,
+        url_attributes,
+    )
+    for name, value in vars(module).items()
+    if name.isupper() and isinstance(value, str)
+}
+
+
+@define
+class Sight:
+    """What an in-memory OpenTelemetry has seen."""
+
+    sampler: Sampler = ALWAYS_ON
+    spans_per_run: int = 1000
+    exporter: InMemorySpanExporter = field(factory=InMemorySpanExporter, init=False)
+    reader: InMemoryMetricReader = field(factory=InMemoryMetricReader, init=False)
+    tracers: TracerProvider = field(init=False)
+    telemetry: OpenTelemetry = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.tracers = TracerProvider(sampler=self.sampler)
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.telemetry = OpenTelemetry(
+            tracer_provider=self.tracers,
+            meter_provider=MeterProvider([self.reader]),
+            spans_per_run=self.spans_per_run,
+        )
+
+    def client(self, transport: Any, **settings: Any) -> Ximilar:
+        settings = {"retry": QUICK, **settings}
+        return Ximilar(TOKEN, transport=transport, telemetry=self.telemetry, **settings)
+
+    @property
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        return self.exporter.get_finished_spans()
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        return [span for span in self.spans if span.name == name]
+
+    def points(self, name: str) -> list[Any]:
+        """Return the data points of a metric."""
+        data = self.reader.get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+    def sums(self, name: str, attribute: str) -> dict[Any, int]:
+        """Return the sums of a counter (or the counts of a histogram) by an attribute."""
+        sums: Counter[Any] = Counter()
+        for point in self.points(name):
+            value = point.count if hasattr(point, "count") else point.value
+            sums[point.attributes.get(attribute)] += value
+        return dict(sums)
+
+    def text(self) -> str:
+        """Return everything that was seen, as an exporter would write it."""
+        data = self.reader.get_metrics_data()
+        return "\n".join([*(span.to_json() for span in self.spans), data.to_json() if data else ""])
+
+
+@pytest.fixture
+def sight() -> Sight:
+    return Sight()
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def records(count: int) -> Iterator[dict[str, Any]]:
+    for n in range(count):
+        yield {"_id": str(n), "_base64": IMAGE, "note": SECRET_FIELD}
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+async def test_a_call_is_a_span_by_the_conventions(sight: Sight) -> None:
+    """Kind, name and attributes are those of database and HTTP clients."""
+    async with sight.client(ScriptedService()) as client:
+        await client.collection("shoes", "fashion").insert(list(records(2)))
+    (span,) = sight.spans
+    assert (span.name, span.kind) == ("insert shoes", SpanKind.CLIENT)
+    assert span.status.status_code is StatusCode.UNSET
+    assert attributes_of(span) == {
+        db_attributes.DB_SYSTEM_NAME: "ximilar",
+        db_attributes.DB_OPERATION_NAME: "insert",
+        db_attributes.DB_NAMESPACE: "similarity/fashion-new",
+        db_attributes.DB_COLLECTION_NAME: "shoes",
+        db_attributes.DB_OPERATION_BATCH_SIZE: 2,
+        db_attributes.DB_RESPONSE_STATUS_CODE: "210",
+        http_attributes.HTTP_REQUEST_METHOD: "POST",
+        http_attributes.HTTP_RESPONSE_STATUS_CODE: 200,
+        server_attributes.SERVER_ADDRESS: "api.ximilar.com",
+        server_attributes.SERVER_PORT: 443,
+        url_attributes.URL_FULL: "https://api.ximilar.com/similarity/fashion-new/v2/insert",
+    }
+
+
+async def test_the_account_has_no_collection(sight: Sight) -> None:
+    """A call beside all collections is named by its method alone."""
+    transport = ScriptedTransport([refusal(401, b"no such token")])
+    async with sight.client(transport) as client:
+        with pytest.raises(XimilarError):
+            await client.account()
+    (span,) = sight.spans
+    assert span.name == "account"
+    assert db_attributes.DB_COLLECTION_NAME not in attributes_of(span)
+
+
+async def test_a_repeated_call_is_one_span_with_its_repetitions(sight: Sight) -> None:
+    """Each failed attempt is an event; the span tells how often it was sent again."""
+    transport = ScriptedTransport(
+        [refusal(503), ConnectError("no route"), answered(answer_count=5)]
+    )
+    async with sight.client(transport) as client:
+        await client.collection("shoes").get_record_count()
+    (span,) = sight.spans
+    assert attributes_of(span)[http_attributes.HTTP_REQUEST_RESEND_COUNT] == 2
+    assert span.status.status_code is StatusCode.UNSET
+    assert error_attributes.ERROR_TYPE not in attributes_of(span)
+    told = [(event.name, dict(event.attributes or {})["error.type"]) for event in span.events]
+    assert told == [
+        ("ximilar.retry", "503"),
+        ("ximilar.retry", "ximilar_async.errors.ConnectError"),
+    ]
+    assert sight.sums("ximilar.client.retries", "error.type") == {
+        "503": 1,
+        "ximilar_async.errors.ConnectError": 1,
+    }
+    durations = sight.sums(http_metrics.HTTP_CLIENT_REQUEST_DURATION, "http.response.status_code")
+    assert durations == {503: 1, None: 1, 200: 1}
+    assert sight.sums(db_metrics.DB_CLIENT_OPERATION_DURATION, "db.operation.name") == {
+        "getRecordCount": 1
+    }
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "status"),
+    [
+        (refusal(400), "400", 400),
+        (refusal(500), "500", 500),
+        (answered(404, "no such record", http=200), "404", 200),
+        (TimedOutError("no answer"), "ximilar_async.errors.TimedOutError", None),
+        (RuntimeError("a defect"), "RuntimeError", None),
+    ],
+    ids=["400", "500", "code in the body", "time-out", "defect"],
+)
+async def test_a_failed_call_says_how(step: Any, kind: str, status: int | None) -> None:
+    """Its span is an error; its type is the service's code, or the exception's name."""
+    sight = Sight()
+    async with sight.client(ScriptedTransport([step]), retry=Retry(attempts=1)) as client:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - which one, other tests say
+            await client.collection("shoes").visual_knn({"_id": "1"})
+    (span,) = sight.spans
+    assert span.status.status_code is StatusCode.ERROR
+    assert attributes_of(span)["error.type"] == kind
+    assert attributes_of(span).get("http.response.status_code") == status
+    assert sight.sums(db_metrics.DB_CLIENT_OPERATION_DURATION, "error.type") == {kind: 1}
+
+
+async def test_a_cancelled_call_ends_its_span(sight: Sight) -> None:
+    """Nothing stays open in a trace, and the context is as it was."""
+    async with sight.client(ScriptedService(delay=60)) as client:
+        call = asyncio.create_task(client.collection("shoes").insert(list(records(1))))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.wait({call})
+    (span,) = sight.spans
+    assert attributes_of(span)["error.type"] == "asyncio.exceptions.CancelledError"
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+async def test_a_call_belongs_to_the_span_of_its_caller(sight: Sight) -> None:
+    """A service's own span is the parent, also of many calls at once."""
+    tracer = sight.tracers.get_tracer("a service")
+    async with sight.client(ScriptedService(delay=0.001)) as client:
+        shoes = client.collection("shoes")
+        with tracer.start_as_current_span("request") as mine:
+            await asyncio.gather(*(shoes.insert([record]) for record in records(5)))
+            assert trace.get_current_span() is mine
+    inserts = sight.named("insert shoes")
+    assert len(inserts) == 5
+    assert {span.parent.span_id for span in inserts if span.parent} == {
+        mine.get_span_context().span_id
+    }
+    assert all(db_attributes.DB_OPERATION_BATCH_SIZE not in attributes_of(s) for s in inserts)
+
+
+# --- bulk runs ----------------------------------------------------------------------------------
+
+
+def flaky(every: int, fault: XimilarError) -> Any:
+    """Return a script that gives every so many requests a fault."""
+    seen = 0
+
+    def script(_: str, __: dict[str, Any]) -> XimilarError | None:
+        nonlocal seen
+        seen += 1
+        return fault if seen % every == 0 else None
+
+    return script
+
+
+async def test_a_run_with_faults_is_a_trace_that_adds_up(sight: Sight) -> None:
+    """The run is the parent of its batches; records, retries and requests are the report's."""
+    service = ScriptedService(flaky(3, RateLimitError(429, 429, "slow down")))
+    async with sight.client(service, limits=Limits(concurrency=3)) as client:
+        source = [*records(97), {"_id": "5", "_base64": IMAGE}, {"_id": "bare"}]
+        report = await bulk.insert(client.collection("shoes"), source)
+    assert report.retries > 3
+    (run,) = sight.named("bulk insert shoes")
+    batches = sight.named("insert shoes")
+    assert {span.parent.span_id for span in batches if span.parent} == {run.context.span_id}
+    assert all(span.parent for span in batches)
+    assert len(batches) == report.requests
+    facts = attributes_of(run)
+    assert facts["ximilar.bulk.requests"] == report.requests
+    assert facts["ximilar.bulk.retries"] == report.retries
+    assert facts["ximilar.bulk.records.inserted"] == 97
+    assert facts["ximilar.bulk.records.rejected"] == 1
+    refused = [span for span in batches if span.status.status_code is StatusCode.ERROR]
+    assert {attributes_of(span)["error.type"] for span in refused} == {"429"}
+    sizes = [
+        attributes_of(s).get("db.operation.batch.size", 1) for s in batches if s not in refused
+    ]
+    assert sum(sizes) == 98  # the one that repeats an id is sent alone, and found to be there
+    outcomes = {o.value: n for o, n in report.counts.items() if n}
+    assert sight.sums("ximilar.bulk.records", "ximilar.outcome") == outcomes
+    assert sight.sums("ximilar.bulk.pending", "db.collection.name") == {"shoes": 0}
+    assert sight.sums("ximilar.client.retries", "error.type") == {"429": len(refused)}
+    durations = sight.sums(http_metrics.HTTP_CLIENT_REQUEST_DURATION, "http.response.status_code")
+    assert sum(durations.values()) == report.requests
+
+
+async def test_names_are_the_conventions_or_ours(sight: Sight) -> None:
+    """No attribute is made up: each is a stable one of the conventions, or begins with our name."""
+    service = ScriptedService(flaky(3, RateLimitError(429, 429, "slow down")))
+    async with sight.client(service) as client:
+        await bulk.insert(client.collection("shoes"), records(40))
+    names = {name for span in sight.spans for name in attributes_of(span)}
+    names |= {
+        name for span in sight.spans for event in span.events for name in event.attributes or ()
+    }
+    assert names >= {"db.system.name", "ximilar.bulk.read"}
+    assert {name for name in names - CONVENTIONS if not name.startswith(OURS)} == set()
+
+
+async def test_no_secret_is_seen(sight: Sight) -> None:
+    """Neither token, nor image, nor a record's field is in any span or metric.
+
+    Also where the service quotes them in what it refuses, and where an error carries them.
+    """
+
+    def script(method: str, body: dict[str, Any]) -> Any:
+        if method != "insert" or body["records"][0]["_id"] == "0":
+            return None
+        return answer(400, f"cannot read {IMAGE} for Token {TOKEN}", http=400)
+
+    async with sight.client(ScriptedService(script)) as client:
+        report = await bulk.insert(client.collection("shoes"), records(30))
+        assert report.rejected
+        with pytest.raises(XimilarError):
+            await client.collection("shoes").insert(list(records(9))[1:])
+    text = sight.text()
+    assert "ximilar.bulk.records" in text
+    assert "cannot read" in text
+    for secret in (TOKEN, IMAGE, SECRET_FIELD):
+        assert secret not in text
+
+
+async def test_spans_of_a_large_run_are_bounded() -> None:
+    """So many calls of a run have a span, and so many failed ones; the metrics count them all."""
+    sight = Sight(spans_per_run=5)
+    fault = answer(400, "refused", http=400)
+    service = ScriptedService(lambda _, body: fault if body["records"][0]["_id"] > "9" else None)
+    async with sight.client(service, limits=Limits(concurrency=1)) as client:
+        report = await bulk.insert(client.collection("shoes"), records(300))
+    batches = sight.named("insert shoes")
+    assert report.requests > 40
+    assert len(batches) == 10
+    assert [span.status.status_code for span in batches[5:]] == [StatusCode.ERROR] * 5
+    assert all(span.parent for span in batches)
+    assert sum(sight.sums("http.client.request.duration", "x").values()) == report.requests
+    (run,) = sight.named("bulk insert shoes")
+    assert len(run.events) == 0
+
+
+async def test_a_run_that_is_not_sampled_leaves_no_span() -> None:
+    """Its batches follow its decision; metrics count all the same."""
+    sight = Sight(sampler=ParentBased(ALWAYS_OFF))
+    async with sight.client(ScriptedService()) as client:
+        await bulk.insert(client.collection("shoes"), records(30))
+    assert sight.spans == ()
+    assert sight.sums("ximilar.bulk.records", "ximilar.outcome") == {"inserted": 30}
+
+
+async def test_a_run_that_must_stop_is_an_error(sight: Sight) -> None:
+    """Its span says why, in an event and as its error's type."""
+    service = ScriptedService(lambda *_: answer(401, "no", http=401))
+    async with sight.client(service) as client:
+        with pytest.raises(BulkAborted):
+            await bulk.insert(client.collection("shoes"), records(30))
+    (run,) = sight.named("bulk insert shoes")
+    assert run.status.status_code is StatusCode.ERROR
+    assert attributes_of(run)["error.type"] == "authorization refused"
+    assert [event.name for event in run.events] == ["ximilar.run.stop"]
+
+
+async def test_an_outage_is_told_on_the_run(sight: Sight) -> None:
+    """The breaker's opening and closing are events of the run's span."""
+    failing = [ConnectError("no route")] * 5
+    service = ScriptedService(lambda *_: failing.pop() if failing else None)
+    async with sight.client(service, limits=Limits(concurrency=2)) as client:
+        await bulk.insert(client.collection("shoes"), records(50))
+    (run,) = sight.named("bulk insert shoes")
+    assert [event.name for event in run.events] == ["ximilar.breaker.open", "ximilar.breaker.close"]
+
+
+async def test_a_resumed_run_counts_its_own_records(sight: Sight, tmp_path: Path) -> None:
+    """What an earlier run of the journal decided is counted once."""
+    options = bulk.Options(journal=tmp_path / "journal")
+    async with sight.client(ScriptedService()) as client:
+        for _ in range(2):
+            report = await bulk.insert(
+                client.collection("shoes"), list(records(20)), options=options
+            )
+        assert report.counts[Outcome.INSERTED] == 20
+    assert sight.sums("ximilar.bulk.records", "ximilar.outcome") == {"inserted": 20}
+
+
+async def test_a_sync_is_the_parent_of_its_runs(sight: Sight, tmp_path: Path) -> None:
+    """All that a sync sends belongs to one trace."""
+    from ximilar_async.emulator import Emulator  # noqa: PLC0415 - one test needs it
+
+    catalog = [{"_id": str(n), "_url": f"https://example.com/{n}.jpg"} for n in range(25)]
+    async with Emulator() as emulator, sight.client(emulator.transport()) as client:
+        await bulk.sync(client.collection("shoes"), catalog, state=tmp_path / "state.db")
+    (sync,) = sight.named("bulk sync shoes")
+    (run,) = sight.named("bulk insert shoes")
+    assert run.parent is not None
+    assert run.parent.span_id == sync.context.span_id
+    assert {span.context.trace_id for span in sight.spans} == {sync.context.trace_id}
+    assert attributes_of(sync)["ximilar.bulk.read"] == 25
+
+
+# --- the gate -----------------------------------------------------------------------------------
+
+
+async def test_the_gate_is_read_while_it_works(sight: Sight) -> None:
+    """Limit, requests under way and those in line, of all open clients together."""
+
+    def levels() -> tuple[int, ...]:
+        names = ("ximilar.client.gate.limit", "http.client.active_requests")
+        return tuple(
+            sum(point.value for point in sight.points(name))
+            for name in (*names, "ximilar.client.gate.waiting")
+        )
+
+    service = ScriptedService(delay=0.05)
+    settings = {"limits": Limits(concurrency=2)}
+    async with sight.client(service, **settings) as one, sight.client(service, **settings) as two:
+        assert levels() == (0, 0, 0)
+        calls = [
+            asyncio.create_task(
+                client.collection("shoes").insert([{"_id": str(n), "_base64": "x"}])
+            )
+            for n, client in enumerate([one, one, one, two])
+        ]
+        while service.under_way < 3:
+            await asyncio.sleep(0.001)
+        assert levels() == (4, 3, 1)
+        await asyncio.gather(*calls)
+        assert levels() == (4, 0, 0)
+    assert sight.points("ximilar.client.gate.limit") == []
+
+
+# --- off ----------------------------------------------------------------------------------------
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+def test_nothing_is_imported_unless_asked_for() -> None:
+    """A client without telemetry never loads OpenTelemetry."""
+    code = """
+import sys
+from ximilar_async import Ximilar, bulk
+Ximilar("token").collection("c")
+print([name for name in sys.modules if name.startswith(("opentelemetry", "ximilar_async._tele"))])
+"""
+    assert _python(code).strip() == "[]"
+
+
+def test_without_the_extra_the_error_says_what_to_install() -> None:
+    """Whoever lacks opentelemetry-api is told which extra brings it."""
+    code = "import sys; sys.modules['opentelemetry'] = None; import ximilar_async.telemetry"
+    assert "pip install 'ximilar-async[otel]'" in _python(code)
+
+
+def test_what_is_no_observer_is_refused() -> None:
+    """A wrong object is named at once, and not at the first call."""
+    wrong: Any = object()
+    with pytest.raises(ConfigError, match="telemetry must be an OpenTelemetry"):
+        Ximilar("token", telemetry=wrong)
