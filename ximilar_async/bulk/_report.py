@@ -335,7 +335,7 @@ class Report:
             report.write("report.json")
             report.write("report.html")
         """
-        from ._report_page import run_page  # noqa: PLC0415 - takes Pillow along, for pages alone
+        from ._report_page import run_page  # noqa: PLC0415 - it knows reports
 
         write_report(
             path,

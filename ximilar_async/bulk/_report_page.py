@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ximilar_async.pages import Fact, Step, Steps, Verdict, counted, render_page, seconds
 
 from ._outcomes import GOOD, Outcome
+from ._report import Stop
 from ._report_parts import (
     anomalies_table,
     outcome_bars,
@@ -95,7 +96,7 @@ def _facts(report: Report) -> list[Fact]:
         Fact("requests", report.requests),
     ]
     if report.retries:
-        facts.append(Fact("of them repeated", report.retries, "warn"))
+        facts.append(Fact("repeated", report.retries, "warn"))
     return facts
 
 
@@ -152,7 +153,7 @@ def steps_of(report: Report, command: str = "", replay: str = "") -> Iterator[St
     if report.stop is None and report.not_attempted and not report.dry_run:
         words = f"{counted(report.not_attempted, 'record')} not sent: run it again. {goes_on}"
         yield Step(words, command)
-    if report.failed:
+    if report.failed or (report.stop is Stop.CAPACITY and report.rejected):
         yield _failed_step(report, command, replay)
     if report.rejected:
         words = (
@@ -165,7 +166,9 @@ def steps_of(report: Report, command: str = "", replay: str = "") -> Iterator[St
 def _failed_step(report: Report, command: str, replay: str) -> Step:
     failed = counted(report.failed, "record")
     if report.origin.rejects:
-        return Step(f"Send the {failed} that failed again.", replay or replay_call(report))
+        no_room = " and those that found no room" if report.stop is Stop.CAPACITY else ""
+        words = f"Send again what failed{no_room}: {failed} failed."
+        return Step(words, replay or replay_call(report))
     kept = "bring in the whole source again, with a rejects file (--rejects, Options.rejects)"
     if report.origin.journal:
         return Step(f"{failed} failed: the same run tries them again.", command)

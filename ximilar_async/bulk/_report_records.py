@@ -93,6 +93,11 @@ def _path(record: Mapping[str, Any], root: str | None) -> Path | None:
     return find_image({"_file": record.get("_file")})
 
 
+def own_image(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record says of its own image: a file that is called like it is none."""
+    return {name: record[name] for name in ("_file", "_url", "_base64") if name in record}
+
+
 def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
     """Return the records that a page of a run shows, at most 500 of each outcome.
 

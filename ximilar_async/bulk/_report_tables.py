@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,7 +10,7 @@ from ximilar_async.pages import Pair, Picture, Section, Table, Tile, counted
 
 from ._outcomes import Outcome
 from ._report_parts import short, words_of
-from ._report_records import Pictures, shown_records
+from ._report_records import Pictures, own_image, shown_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ def _heading(prefix: str, outcome: Outcome, shown: int, report: Report) -> tuple
         where = f"all of them are in {report.origin.rejects}."
     elif in_file:
         where = "a rejects file (--rejects, Options.rejects) would have kept all of them."
-    more = f"{shown:,} are shown, {total - shown:,} are not: {where}"
+    more = f"{shown:,} are shown, {total - shown:,} not: {where}"
     return title[:1].upper() + title[1:], f"{told} {more}".strip()
 
 
@@ -78,7 +79,7 @@ def _table(
     prefix: str, outcome: Outcome, records: Sequence[Shown], report: Report, pictures: Pictures
 ) -> Table:
     title, intro = _heading(prefix, outcome, len(records), report)
-    images = [pictures.of(record.record, record.root) for record in records]
+    images = [pictures.of(own_image(record.record), record.root) for record in records]
     rows = [_row(record) for record in records]
     columns: tuple[str, ...] = ("record", "where", "why")
     if not any(images):
@@ -87,13 +88,17 @@ def _table(
     return Table(title, ("image", *columns), tuple(with_images), intro, stacked=True)
 
 
+_QUOTED: Final = re.compile(r"'[^']*'")
+
+
 def _row(shown: Shown) -> tuple[str, str, str]:
     return short(shown.id or "-"), short(shown.where), short(shown.why)
 
 
 def _reasons(title: str, records: Sequence[Shown]) -> Table | None:
     """Return how often each reason is among some records, where it is worth counting."""
-    counts = Counter(short(record.why) for record in records)
+    # What is quoted is one record's own: a name, a value.
+    counts = Counter(short(_QUOTED.sub("'…'", record.why)) for record in records)
     if len(records) <= _FEW or len(counts) == len(records):
         return None
     most = counts.most_common(_MOST_REASONS)
@@ -110,7 +115,7 @@ def _pairs(prefix: str, near: Sequence[Shown], report: Report, pictures: Picture
 
 
 def _pair(shown: Shown, pictures: Pictures) -> Pair:
-    left_out = _tile(shown.id or "-", shown.where, shown.record, shown.root, pictures)
+    left_out = _tile(shown.id or "-", shown.where, own_image(shown.record), shown.root, pictures)
     if not shown.near_duplicates:
         return Pair(left_out, Tile(None, "a stored record"))
     id_, distance, record = shown.near_duplicates[0]

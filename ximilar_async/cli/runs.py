@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from ximilar_async.bulk import ExitCode, Stop
-from ximilar_async.bulk._report import REPORT_ENDINGS
+from ximilar_async.bulk._report import REPORT_ENDINGS, write_report
+from ximilar_async.bulk._sync.page import plan_page
 from ximilar_async.errors import BulkAborted
 from ximilar_async.pages import counted
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ximilar_async._collection import Collection
-    from ximilar_async.bulk import Job, Report, SyncReport
+    from ximilar_async.bulk import Job, Report, SyncPlan, SyncReport
 
     from .options import Access, Output, Place
     from .run_options import Run
@@ -156,14 +157,34 @@ def is_written(
         access: How.
         operation: What `replay` is to do with what failed.
     """
+    replay = replay_command(run_.rejects, place, access, operation)
+    return _wrote(run_, lambda path: report.write(path, command=own_command(), replay=replay))
+
+
+def write_plan_report(plan: SyncPlan, run_: Run, apply: str) -> bool:
+    """Write what a sync would do, if that is wanted, and tell whether nothing went wrong.
+
+    Args:
+        plan: What it would do.
+        run_: The run's options.
+        apply: The command line that carries the plan out.
+    """
+    command = own_command()
+    return _wrote(
+        run_,
+        lambda path: write_report(
+            path,
+            lambda: {**plan.to_dict(), "command": command, "apply": apply or None},
+            lambda: plan_page(plan, command=command, apply=apply),
+        ),
+    )
+
+
+def _wrote(run_: Run, write: Callable[[Path], object]) -> bool:
     if run_.report is None:
         return True
     try:
-        report.write(
-            run_.report,
-            command=own_command(),
-            replay=replay_command(run_.rejects, place, access, operation),
-        )
+        write(run_.report)
     except OSError as error:
         complain("error", failures.message(error))
         return False

@@ -168,8 +168,6 @@ def _check_together(
         raise UsageError("--plan goes with --dry-run: it writes what would be done")
     if not run.dry_run and prices.said:
         raise UsageError("--price-insert and the like go with --dry-run: it reckons with them")
-    if run.dry_run and run.report is not None:
-        raise UsageError("--report is of what was done: with --dry-run, --json prints the plan")
 
 
 def _check_alone(said: dict[str, Any], mapped: Mapped) -> None:

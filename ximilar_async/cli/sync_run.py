@@ -20,7 +20,7 @@ from .connect import find_collection, open_client
 from .failures import UsageError
 from .options import Place
 from .progress import Remarks, live, ticking
-from .runs import is_written
+from .runs import is_written, write_plan_report
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_live import SyncWatch, plan_picture
@@ -137,19 +137,28 @@ async def _plan(order: Order, collection: Collection, state: Path | str | None) 
         else:
             put(plan_view(plan, samples, order.prices, rate))
         _tell_plan(order, plan)
+        written = write_plan_report(plan, order.run, _apply_command(order, plan))
+        if not written:
+            return ExitCode.TROUBLE
         return ExitCode.TROUBLE if plan.rejected or plan.undecided or plan.withheld else 0
 
 
 def _tell_plan(order: Order, plan: SyncPlan) -> None:
     """Say how a plan that was written is carried out."""
+    if order.plan is not None:
+        say(f"plan written to {order.plan}: {_apply_command(order, plan)}", order.output)
+
+
+def _apply_command(order: Order, plan: SyncPlan) -> str:
+    """Return the command line that carries out a plan that was written; empty if none was."""
     if order.plan is None:
-        return
+        return ""
     words = ["sync", "--apply", str(order.plan), "-c", plan.collection]
     if order.place.service != Place().service:
         words += ["-s", order.place.service]
     if order.state is not None:
         words += ["--state", order.state]
-    say(f"plan written to {order.plan}: ximilar-async {shlex.join(words)}", order.output)
+    return f"ximilar-async {shlex.join(words)}"
 
 
 # --- syncs --------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 .plot svg { width: 100%; height: 150px; display: block; overflow: visible; }
 .ys, .xs { display: flex; justify-content: space-between; color: var(--soft); font-size: 12px;
   font-variant-numeric: tabular-nums; }
-.ys { flex-direction: column; text-align: right; line-height: 1; min-width: 5ch; }
+.ys { flex-direction: column; text-align: right; line-height: 1; min-width: 7ch; }
 .xs { grid-column: 2; }
 svg path { fill: none; stroke: var(--accent); stroke-width: 1.8; vector-effect: non-scaling-stroke;
   stroke-linejoin: round; }
@@ -148,6 +148,8 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   .stacked tr { display: block; padding: 10px 14px; border-top: 1px solid var(--line); }
   .stacked tr:first-child { border-top: 0; }
   .stacked td { display: block; padding: 1px 0; border: 0; width: auto; }
+  .stacked td[data-name]::before { content: attr(data-name) ": "; color: var(--soft); }
+  .stacked td.picture { padding: 4px 0; }
   .stacked td.number { text-align: left; }
 }
 @media print {

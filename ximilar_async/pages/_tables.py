@@ -102,20 +102,28 @@ def _command(command: str) -> str:
 
 def _table(table: Table) -> str:
     kinds = [_kind([row[place] for row in table.rows]) for place in range(len(table.columns))]
+    # Where cells stand one below the other, each says which column it is of.
+    names = [
+        f' data-name="{text(column)}"' if table.stacked and "picture" not in kind else ""
+        for kind, column in zip(kinds, table.columns, strict=True)
+    ]
     head = "".join(
         f'<th scope="col"{kind}>{text(column)}</th>'
         for kind, column in zip(kinds, table.columns, strict=True)
     )
     rows = "".join(
         "<tr>"
-        + "".join(f"<td{kind}>{_cell(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
+        + "".join(
+            f"<td{kind}{name}>{_cell(cell)}</td>"
+            for kind, name, cell in zip(kinds, names, row, strict=True)
+        )
         + "</tr>"
         for row in table.rows
     )
-    names = ["scroll", *(["stacked"] if table.stacked else [])]
-    names += ["long"] if len(table.rows) > _LONG else []
+    looks = ["scroll", *(["stacked"] if table.stacked else [])]
+    looks += ["long"] if len(table.rows) > _LONG else []
     return (
-        f'<div class="{" ".join(names)}" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="{" ".join(looks)}" tabindex="0"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ximilar_async.bulk._report import Origin
 from ximilar_async.bulk._report_page import footer_of, where_to
 from ximilar_async.bulk._report_parts import (
     outcome_bars,
     periods_table,
+    short,
     stop_step,
     time_charts,
     waits_bars,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ximilar_async.pages import Part
 
+    from .plan import SyncPlan
     from .report import SyncReport
 
 
@@ -68,7 +70,7 @@ def _facts(report: SyncReport) -> list[Fact]:
         Fact("requests", report.requests),
     ]
     if report.retries:
-        facts.append(Fact("of them repeated", report.retries, "warn"))
+        facts.append(Fact("repeated", report.retries, "warn"))
     return facts
 
 
@@ -91,17 +93,28 @@ def _parts(report: SyncReport, origin: Origin, command: str, replay: str) -> Ite
     yield from record_parts(report.phases, pictures)
 
 
+_DONE_AS: Final = {
+    "restore": ("restored",),
+    "insert": ("inserted",),
+    "update": ("updated",),
+    "replace": ("replaced",),
+    "delete": ("deleted", "not_found"),
+}
+"""What tasks of a plan are counted as when they are done, in the order in which they are."""
+
+
 def _plan(report: SyncReport) -> Table:
     """Return what was to be done, and how far it was."""
     rows = [
-        (name, phase.read, sum(phase.counts.values()), phase.requests, seconds(phase.elapsed))
-        for name, phase in report.phases.items()
+        (name, number, sum(getattr(report, done) for done in _DONE_AS[name]))
+        for name in _DONE_AS
+        if (number := report.planned.get(name, 0))
     ]
     return Table(
         "The plan, and what was done of it",
-        ("step", "records", "decided", "requests", "took"),
+        ("to", "records", "done"),
         tuple(rows),
-        f"{report.unchanged:,} records needed nothing.",
+        f"{report.unchanged:,} of {counted(report.read, 'record')} needed nothing.",
         "Nothing was to be sent.",
     )
 
@@ -133,3 +146,52 @@ def _steps(report: SyncReport, origin: Origin, command: str, replay: str) -> Ite
         yield Step(f"Nothing was deleted: {report.withheld}. Sync again with the whole source.")
     if replay and failed and origin.rejects:
         yield Step("To send only those again that failed:", replay)
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+def plan_page(plan: SyncPlan, *, command: str = "", apply: str = "") -> str:
+    """Return the page of a sync that was planned and not carried out.
+
+    Args:
+        plan: What it would do.
+        command: The command line that it was planned with.
+        apply: The command line that carries it out.
+    """
+    return render_page(
+        f"sync, planned: {plan.source}",
+        subtitle=f"Collection {plan.collection} of {plan.service}. {written_now()}",
+        verdict=_plan_verdict(plan),
+        facts=[
+            Fact("read", plan.read),
+            Fact("stored", plan.stored),
+            Fact("would change", plan.changes, "warn" if plan.changes else "good"),
+            Fact("unchanged", plan.unchanged),
+            Fact("rejected", plan.rejected, "bad" if plan.rejected else ""),
+            Fact("requests", sum(plan.requests.values())),
+        ],
+        parts=list(_plan_parts(plan, apply)),
+        footer=footer_of(command),
+    )
+
+
+def _plan_verdict(plan: SyncPlan) -> Verdict:
+    if plan.withheld:
+        return Verdict(f"Nothing would be deleted: {plan.withheld}", "bad")
+    if plan.rejected or plan.undecided:
+        left = counted(plan.rejected + plan.undecided, "record")
+        return Verdict(f"Nothing was sent; {left} could not be brought in line", "bad")
+    return Verdict("Nothing was sent; this is what a sync would do", "good")
+
+
+def _plan_parts(plan: SyncPlan, apply: str) -> Iterator[Part]:
+    if apply:
+        yield Steps("What to do", (Step("Carry out this plan as it stands:", apply),))
+    names = ("insert", "update", "replace", "delete", "restore")
+    counts = {name: getattr(plan, name) for name in (*names, "unchanged", "rejected")}
+    yield outcome_bars("What would be done", counts, plan.read, intro=" ".join(plan.notes))
+    sent = tuple(plan.requests.items())
+    yield Table("Requests", ("method", "requests"), sent, empty="None would be sent.")
+    some = tuple((name, ", ".join(map(short, ids))) for name, ids in plan.samples.items() if ids)
+    yield Table("Some of the records", ("to", "ids"), some, stacked=True)

@@ -72,6 +72,8 @@ class SyncReport:
         not_restored: How many of these could not be; the next sync tries again.
         images_unknown: Records whose stored image nobody knows, and that were left as they are.
         seeded: Records that were read from the collection first, page by page.
+        planned: How many records were to be sent, by what for: "insert", "update", "replace",
+            "delete", "restore"; empty until the plan is made.
         requests: Requests that were sent, look-ups and pages included.
         retries: Requests that repeated an earlier one.
         elapsed: Seconds from start to end.
@@ -103,6 +105,7 @@ class SyncReport:
     not_restored: int = 0
     images_unknown: int = 0
     seeded: int = 0
+    planned: Mapping[str, int] = field(factory=dict)
     requests: int = 0
     retries: int = 0
     elapsed: float = 0.0
@@ -191,6 +194,7 @@ class SyncReport:
             "not_restored": self.not_restored,
             "images_unknown": self.images_unknown,
             "seeded": self.seeded,
+            "planned": dict(self.planned),
             "ok": self.ok,
             "exit_code": int(self.exit_code),
             "requests": self.requests,
@@ -220,7 +224,7 @@ class SyncReport:
             report.write("report.json")
             report.write("report.html")
         """
-        from .page import sync_page  # noqa: PLC0415 - takes Pillow along, for pages alone
+        from .page import sync_page  # noqa: PLC0415 - it knows reports
 
         write_report(
             path,

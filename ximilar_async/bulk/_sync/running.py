@@ -15,6 +15,7 @@ from . import events
 from .course import StoppedError
 from .difference import Action
 from .execute import Executor
+from .plan import PAID
 from .planning import opened
 from .report import OF_SOURCE, SyncReport
 
@@ -147,6 +148,7 @@ class Sync:
             not_restored=tally.get("not_restored", 0),
             images_unknown=prepared.images_unknown,
             seeded=prepared.seeded,
+            planned={name: n for name in PAID if (n := planned.get(Action(name), 0))},
             **counts,
             **deletions,
         )
