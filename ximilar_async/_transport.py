@@ -6,6 +6,7 @@ cause: aiohttp's own errors hold the request, and with it the token.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         XimilarError,
     )
 
-_AT_ONCE: Final = 2**18
+_AT_ONCE: Final = 2**16
 """Most bytes that are handed to the socket at once: more would hold the event loop."""
 
 TLS: TypeAlias = "ssl.SSLContext | str | PathLike[str] | None"
@@ -182,6 +183,8 @@ class _Pieces(aiohttp.Payload):
             view = memoryview(piece)
             for start in range(0, len(view), _AT_ONCE):
                 await writer.write(view[start : start + _AT_ONCE])
+                # A socket that takes all of it at once would have nobody else wait for its turn.
+                await asyncio.sleep(0)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
