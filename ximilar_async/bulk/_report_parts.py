@@ -148,7 +148,7 @@ def time_charts(report: Report, title: str = "Over time") -> Charts:
         ),
     )
     each = points[len(points) // 2].seconds if points else 0
-    intro = f"{counted(len(points), 'point')} of about {seconds(each)} each." if points else ""
+    intro = f"{counted(len(points), 'point')} of about {seconds(each)}." if points else ""
     if shades:
         intro += " What is shaded is time in which nothing was sent."
     return Charts(title, charts, intro, "The run was over before anything could be measured.")
@@ -178,11 +178,22 @@ def _shade(period: Period) -> Shade:
     return Shade(period.start, period.end, words, "bad" if period.kind == "outage" else "warn")
 
 
-def waits_bars(report: Report) -> Bars:
+def most_waited_for(report: Report) -> str:
+    """Return what a run waited for most, in words; empty if nothing is known.
+
+    Args:
+        report: The run's.
+    """
+    most = max(report.bottleneck, key=lambda what: report.bottleneck[what], default="")
+    return _WAITS.get(most, most)
+
+
+def waits_bars(report: Report, title: str = "Where the time went") -> Bars:
     """Return bars of what a run waited for.
 
     Args:
         report: The run's.
+        title: The heading.
     """
     most_first = sorted(report.bottleneck.items(), key=lambda pair: -pair[1])
     bars = [
@@ -198,14 +209,15 @@ def waits_bars(report: Report) -> Bars:
         if report.concurrency
         else "",
     ]
-    return Bars("Where the time went", tuple(bars), " ".join(filter(None, parts)), "Nobody waited.")
+    return Bars(title, tuple(bars), " ".join(filter(None, parts)), "Nobody waited.")
 
 
-def periods_table(report: Report) -> Table | None:
+def periods_table(report: Report, title: str = "Retries and pauses") -> Table | None:
     """Return a table of retries and of the times in which nothing was sent, if there is any.
 
     Args:
         report: The run's.
+        title: The heading.
     """
     if not (report.retries or report.held or report.outage_seconds or report.timeline.periods):
         return None
@@ -217,7 +229,7 @@ def periods_table(report: Report) -> Table | None:
         parts.append(f"Without an answer for {seconds(report.outage_seconds)}.")
     rows = tuple(_period_row(period) for period in report.timeline.periods)
     return Table(
-        "Retries and pauses",
+        title,
         ("what", "from", "to", "closed for", "why"),
         rows,
         " ".join(parts),

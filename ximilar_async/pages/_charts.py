@@ -172,9 +172,11 @@ def clock(value: float) -> str:
     """Return a time since the beginning.
 
     Example:
-        >>> clock(0), clock(2.5), clock(90), clock(5400)
-        ('0', '2.5 s', '1:30', '1:30 h')
+        >>> clock(0), clock(0.02), clock(2.5), clock(90), clock(5400)
+        ('0', '20 ms', '2.5 s', '1:30', '1:30 h')
     """
+    if 0 < value < 0.1:  # noqa: PLR2004 - of which tenths of a second tell nothing
+        return seconds(value)
     if value < 60:  # noqa: PLR2004 - a minute
         return f"{value:.1f} s".replace(".0 s", " s") if value else "0"
     minutes, rest = divmod(round(value), 60)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ximilar_async.bulk._report import Origin
 from ximilar_async.bulk._report_page import footer_of, where_to
 from ximilar_async.bulk._report_parts import (
+    most_waited_for,
     outcome_bars,
     periods_table,
     short,
@@ -15,7 +16,6 @@ from ximilar_async.bulk._report_parts import (
     waits_bars,
     written_now,
 )
-from ximilar_async.bulk._report_records import Pictures
 from ximilar_async.bulk._report_tables import record_parts
 from ximilar_async.pages import Fact, Step, Steps, Table, Verdict, counted, render_page, seconds
 
@@ -83,14 +83,41 @@ def _parts(report: SyncReport, origin: Origin, command: str, replay: str) -> Ite
             "Stored records that the source does not have", report.gone_counts, report.gone
         )
     yield _plan(report)
-    pictures = Pictures()
+    yield _stages(report)
     for name, phase in report.phases.items():
-        yield time_charts(phase, f"Over time: {name}")
-        yield waits_bars(phase)
-        table = periods_table(phase)
+        if len(phase.timeline.points) >= _WORTH_A_CHART:
+            yield time_charts(phase, f"Over time: {name}")
+            yield waits_bars(phase, f"Where the time went: {name}")
+        table = periods_table(phase, f"Retries and pauses: {name}")
         if table is not None:
             yield table
-    yield from record_parts(report.phases, pictures)
+    yield from record_parts(report.phases)
+
+
+_WORTH_A_CHART: Final = 4
+"""Points from which on a chart of a stage tells something: a second."""
+
+
+def _stages(report: SyncReport) -> Table:
+    """Return what each bulk run of the sync did."""
+    rows = [
+        (
+            name,
+            sum(phase.counts.values()),
+            phase.requests,
+            phase.retries,
+            seconds(phase.elapsed),
+            most_waited_for(phase),
+        )
+        for name, phase in report.phases.items()
+    ]
+    return Table(
+        "What each stage did",
+        ("stage", "records", "requests", "repeated", "took", "waited most for"),
+        tuple(rows),
+        empty="Nothing was to be sent.",
+        stacked=True,
+    )
 
 
 _DONE_AS: Final = {
