@@ -42,7 +42,7 @@ HERE = ("-c", "c1", "--emulator")
         (("export", "no/all.jsonl", *HERE), ["no folder 'no'", "all.jsonl"]),
         (("export", ".", *HERE), ["is a folder"]),
         (("export", "-", "--json", *HERE), ["name a file"]),
-        (("insert", ".", "--report", "r.html", *HERE), [".json", "r.html"]),
+        (("insert", ".", "--report", "r.txt", *HERE), [".html or .json", "r.txt"]),
         (("insert", ".", "--report", "no/r.json", *HERE), ["no folder 'no'"]),
         (("insert", ".", "--radius", 3, *HERE), ["--near-dups"]),
         (("insert", ".", "--batch-size", 11, *HERE), ["--batch-size", "10"]),

@@ -213,7 +213,10 @@ def test_a_report_is_written_as_it_is_printed(
     source = write(tmp_path / "list.jsonl", *(["no record"] if name != "replay" else []))
     done = told(name, source, *HERE, "--report", "report.json", "--json")
     assert done.code == (0 if name == "replay" else 1)
-    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(done.out)
+    written = json.loads((tmp_path / "report.json").read_text())
+    for name in ("version", "written", "command", "replay"):
+        del written[name]
+    assert written == json.loads(done.out)
 
 
 def test_a_report_that_cannot_be_written_hides_no_exit_code(

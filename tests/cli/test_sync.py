@@ -411,7 +411,6 @@ def test_a_service_that_is_not_there_exits_with_5(told: Callable[..., Any], tmp_
         (("a.jsonl", "--apply", "b.plan"), ["leave SOURCE out"]),
         (("a.jsonl", "--plan", "b.plan"), ["--plan goes with --dry-run"]),
         (("a.jsonl", "--price-insert", 3), ["go with --dry-run"]),
-        (("a.jsonl", "--dry-run", "--report", "r.json"), ["--report", "--json prints the plan"]),
         (("--apply", "b.plan", "--dry-run"), ["exclude each other"]),
         (("--apply", "b.plan", *MIRROR), ["--mode is in the plan already"]),
         (("--apply", "b.plan", "--map", "id=sku"), ["--map is in the plan already"]),
