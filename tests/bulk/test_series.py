@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_points_stay_few_and_sum_to_everything(looks: list[tuple[float, int]]) -
     assert sum(point.troubled for point in points) == decided // 3
     assert sum(point.requests for point in points) == decided // 2
     assert sum(point.retries for point in points) == decided // 7
-    assert all(one.end == other.start for one, other in zip(points, points[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(points))
     if points:
         assert (points[0].start, points[-1].end) == (0.0, at)
 

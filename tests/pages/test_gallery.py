@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import pytest
-from attrs import define, field
+from pages.reading import read
 from PIL import Image
 
 from ximilar_async.pages import (
@@ -21,52 +20,11 @@ from ximilar_async.pages import (
     thumbnail,
 )
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
 
 def encoded(format: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", size, "teal").save(stream, format)
     return stream.getvalue()
-
-
-@define
-class Page(HTMLParser):
-    """A page as a browser reads it: its tags, its words, and whether they nest."""
-
-    tags: list[tuple[str, dict[str, str | None]]] = field(factory=list)
-    words: list[str] = field(factory=list)
-    open: list[str] = field(factory=list)
-
-    def __attrs_pre_init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
-def read(html: str) -> Page:
-    page = Page()
-    page.feed(html)
-    page.close()
-    assert page.open == []
-    return page
 
 
 def full_page(words: str = "Boot", address: str = "https://example.com/a.jpg") -> str:
