@@ -12,7 +12,7 @@ import subprocess
 import traceback
 import tracemalloc
 import zlib
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from fakes import CLOSE, HANG, PONG, RESET, TOKEN, RawServer, Reply, chain, free
 
 from ximilar_async._config import Timeout
 from ximilar_async._encoding import Encoded
-from ximilar_async._protocol import Request
+from ximilar_async._protocol import Request, authorization
 from ximilar_async._transport import MAX_ANSWER_BYTES, AiohttpTransport, make_tls, translate
 from ximilar_async.errors import (
     AnswerTooLargeError,
@@ -631,3 +631,60 @@ def test_the_systems_exceptions_become_ours(
 ) -> None:
     """What sockets raise themselves, or a transport of one's own, has its class too."""
     assert type(translate(system, request_to("http://h:1"))) is kind
+
+
+# --- what stands in the way ---------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def answering(*parts: bytes) -> AsyncIterator[str]:
+    """Yield the address of a server that answers each request with some parts, a moment apart."""
+    talks: set[asyncio.Task[Any]] = set()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.wait(talks)
+
+
+async def test_what_came_unasked_is_not_taken_for_an_answer() -> None:
+    """Bytes that arrive on an idle connection cost the connection, and answer no request."""
+    if not WAY.get():
+        pytest.skip("ClientSession hands such a connection out again")
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    async with answering(answer, answer.replace(b"{}", b"[]")) as url, transport() as carrier:
+        for _ in range(3):
+            assert (await carrier.send(request_to(url))).body == b"{}"
+            await asyncio.sleep(0.05)
+
+
+async def test_a_change_of_protocol_is_an_answer() -> None:
+    """101 is no word on the way to an answer: nothing follows it that could be waited for."""
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    async with answering(answer) as url, transport() as carrier:
+        assert (await carrier.send(request_to(url))).status == 101
+
+
+async def test_no_variable_of_a_call_that_is_cancelled_holds_the_token() -> None:
+    """Error trackers print the variables of every frame, also of a request that waits."""
+    headers = {"authorization": authorization(TOKEN), "content-type": "application/json"}
+    async with RawServer(HANG) as server, transport() as carrier:
+        with pytest.raises(TimeoutError) as caught:
+            await asyncio.wait_for(carrier.send(Request("POST", server.url, headers, b"{}")), 0.1)
+    for error in chain(caught.value):
+        printed = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert TOKEN not in "".join(printed.format())

@@ -46,7 +46,10 @@ _KNOWN: Final = ("3.14.",)
 _SCHEMES: Final = ("http", "https")
 _MOST_HEADS: Final = 100
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_INFORMATIONAL: Final = range(100, 200)
+_INFORMATIONAL: Final = frozenset(range(100, 200)) - {101}
+_SLOWEST: Final = 2**16
+"""Bytes a second that a body is allowed for before its answer is due: below TLS nobody can tell
+how much of it has left."""
 _NO_TIMER: Final = TimerNoop()
 _NO_EXCUSE: Final = (None, 0.0, 0.0)
 
@@ -80,6 +83,14 @@ class _Head:
     """What the connector looks at: host, port, TLS."""
     wire: bytes = field(repr=False)
     """Request line and headers, up to the number of bytes in the body."""
+
+    def start(self, length: int) -> bytes:
+        """Return what stands before a body.
+
+        Args:
+            length: Its bytes.
+        """
+        return b"%b%d\r\n\r\n" % (self.wire, length)
 
 
 @define(eq=False)
@@ -188,12 +199,10 @@ class Exchanges:
             ValueError: a header or the address cannot be sent.
         """
         head = self._heads.get((id(request.headers), request.url)) or self._new_head(request)
+        over = self._deadlines.loop.time() + self._total
+        connection = await self._connect(head)
         try:
-            connection = await self._connector.connect(head.template, [], self._connecting)
-        except TimeoutError:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from None
-        try:
-            answer = await self._exchange(connection, head, request)
+            answer = await self._exchange(connection, head, request, over)
         except BaseException:
             connection.close()
             raise
@@ -204,23 +213,28 @@ class Exchanges:
         """Let requests under way fail as disconnected; aiohttp would forget whoever waits."""
         self._deadlines.fail_all(aiohttp.ServerDisconnectedError)
 
+    async def _connect(self, head: _Head) -> Connection:
+        """Return a connection on which nothing has come unasked: it would pass for an answer."""
+        while True:
+            try:
+                found = await self._connector.connect(head.template, [], self._connecting)
+            except TimeoutError:
+                raise aiohttp.ConnectionTimeoutError("no connection in time") from None
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+
     async def _exchange(
-        self, connection: Connection, head: _Head, request: Request
+        self, connection: Connection, head: _Head, request: Request, over: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or transport.is_closing():
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True)
-        now = self._deadlines.loop.time()
-        over = now + self._total
-        self._deadlines.watch(protocol, min(over, now + self._sock_read))
+        patience = self._sock_read + request.size / _SLOWEST
+        self._deadlines.watch(protocol, min(over, self._deadlines.loop.time() + patience))
         try:
-            content = request.content
-            start = b"%b%d\r\n\r\n" % (head.wire, len(content))
-            if isinstance(content, bytes) and len(content) <= _COPIED:
-                transport.write(start + content)
-            else:
-                transport.writelines((start, *request.pieces))
+            _write(transport, head, request)
             slow = _is_sending(transport)
             if slow:
                 self._deadlines.excuse(protocol, transport, over, self._sock_read)
@@ -234,10 +248,7 @@ class Exchanges:
             raise aiohttp.ClientResponseError(head.template.request_info, ()) from error
         finally:
             self._deadlines.forget(protocol)
-        if payload.is_eof():
-            content = payload.read_nowait()
-        else:
-            content = await self._read(payload, over)
+        content = payload.read_nowait() if payload.is_eof() else await self._read(payload, over)
         if len(content) > MAX_ANSWER_BYTES:
             raise TooLargeError
         return message.code, message.headers, content
@@ -267,18 +278,30 @@ class Exchanges:
             raise aiohttp.NonHttpUrlClientError(url)
         loop = self._deadlines.loop
         template = aiohttp.ClientRequest(request.verb, url, loop=loop, session=self.http)
-        headers = {
-            "host": template.headers["host"],
-            **self.http.headers,
-            **request.headers,
-        }
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        if any(map(_FORBIDDEN.search, lines)):
+        headers = {"host": template.headers["host"], **self.http.headers, **request.headers}
+        if not _can_travel(headers):
             raise ValueError("a header has a control character")
-        start = f"{request.verb} {url.raw_path_qs} HTTP/1.1"
-        wire = "\r\n".join([start, *lines, "content-length: "]).encode()
         if len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
-        head = _Head(request.headers, template, wire)
+        head = _Head(request.headers, template, _opening(request.verb, url.raw_path_qs, headers))
         self._heads[id(request.headers), request.url] = head
         return head
+
+
+def _can_travel(headers: Mapping[str, str]) -> bool:
+    return not any(_FORBIDDEN.search(f"{name}{value}") for name, value in headers.items())
+
+
+def _opening(verb: str, path: str, headers: Mapping[str, str]) -> bytes:
+    """Return a request's first bytes, up to the number of those in its body."""
+    lines = [f"{verb} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "content-length: "]).encode()
+
+
+def _write(transport: asyncio.Transport, head: _Head, request: Request) -> None:
+    """Write a request; no variable holds its head, which tracebacks with variables would print."""
+    content = request.content
+    if isinstance(content, bytes) and len(content) <= _COPIED:
+        transport.write(head.start(len(content)) + content)
+    else:
+        transport.writelines((head.start(len(content)), *request.pieces))
