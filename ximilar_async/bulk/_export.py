@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
@@ -14,14 +13,14 @@ from ximilar_async._validation import check_whole
 from ximilar_async.errors import AnswerError, ConfigError
 from ximilar_async.sinks import Conversion, Spool, Terms, format_of
 
+from ._threads import in_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from ximilar_async._models import PageAnswer
     from ximilar_async.sinks import Format
-
-T = TypeVar("T")
 
 _ALL: Final = "*"
 _ID: Final = "_id"
@@ -111,13 +110,13 @@ async def export(
     work = _Export(collection, path, wanted, page_size, on_progress)
     before = await record_count(collection)
     terms = Terms(collection=collection.id, service=collection.service, fields=tuple(wanted))
-    with await _in_thread(lambda: Spool(path, terms, resume=resume)) as spool:
+    with await in_thread(lambda: Spool(path, terms, resume=resume)) as spool:
         await work.gather(spool, before)
         if format.is_spool:
-            await _in_thread(spool.finish)
+            await in_thread(spool.finish)
         else:
             await work.convert(spool, format, None if wanted == [_ALL] else wanted)
-            await _in_thread(spool.discard)
+            await in_thread(spool.discard)
     return evolve(work.report, after=await record_count(collection))
 
 
@@ -176,12 +175,12 @@ class _Export:
         """Bring all records into the spool, from where it ended on."""
         answer = await self._go_on(spool, count)
         if answer is None:
-            await _in_thread(lambda: spool.begin(count=count, size=self._size))
+            await in_thread(lambda: spool.begin(count=count, size=self._size))
             self._note(restarted=spool.refused, before=count)
             answer = await self._page(1)
         while True:
             records = answer.records
-            await _in_thread(lambda: spool.add(records))  # noqa: B023 - awaited before the next
+            await in_thread(lambda: spool.add(records))  # noqa: B023 - awaited before the next
             self._note(records=spool.mark.records)
             if not answer.has_next or not records:
                 break
@@ -200,7 +199,7 @@ class _Export:
         spool.refused = shift(mark.records - mark.last, spool.last_ids(), now, count)
         if spool.refused:
             return None
-        await _in_thread(lambda: spool.rewind(self._size))
+        await in_thread(lambda: spool.rewind(self._size))
         self._note(resumed=spool.mark.records, records=spool.mark.records, before=mark.count)
         return answer
 
@@ -208,7 +207,7 @@ class _Export:
         """Write the file from the records that were gathered."""
         conversion = Conversion(spool.part, spool.path, format, fields=columns)
         with _closing(conversion.steps()) as steps:
-            while (written := await _in_thread(lambda: next(steps, None))) is not None:
+            while (written := await in_thread(lambda: next(steps, None))) is not None:
                 self._note(written=written)
         self.report = evolve(self.report, notes=tuple(conversion.notes))
 
@@ -231,18 +230,6 @@ def _closing(steps: Iterator[int]) -> Iterator[Iterator[int]]:
         close = getattr(steps, "close", None)
         if close is not None:
             close()
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    """Run what blocks in a thread; cancelled, wait for it: nobody else may touch its files."""
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait({running})
-        if not running.cancelled():
-            running.exception()  # nobody is left to hear of it
-        raise
 
 
 def _checked(path: Path) -> Format:

@@ -10,13 +10,14 @@ from attrs import define, evolve, field
 
 from ximilar_async.bulk import _operations
 from ximilar_async.bulk._outcomes import Outcome
+from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import ConfigError, RecordError
 from ximilar_async.images import needs_preparing, prepare_record
 
 from .difference import Action, Phase
 from .planning import look
 from .settling import Settling
-from .tasks import TaskSource, in_thread
+from .tasks import TaskSource
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from attrs import define, field
+
+from ximilar_async.bulk._threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -15,27 +15,6 @@ if TYPE_CHECKING:
     from ximilar_async.sources import Chunk, Entry
 
     from .work import Task
-
-
-T = TypeVar("T")
-
-
-async def in_thread(call: Callable[[], T]) -> T:
-    """Call a function in a thread, and return only when it has ended: cancelled or not.
-
-    Args:
-        call: It ends by itself, and soon.
-    """
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({running})
-        if not running.cancelled():
-            running.exception()
-        raise
 
 
 @define(eq=False)
