@@ -15,10 +15,12 @@ nox.needs_version = ">=2024.4.15"
 PYTHONS = ["3.11", "3.12", "3.13"]
 COMMANDS = [
     "insert",
+    "sync",
     "update",
     "delete",
     "replay",
     "search",
+    "duplicates",
     "count",
     "ping",
     "account",
@@ -58,7 +60,7 @@ def examples(session: nox.Session) -> None:
     scripts = sorted(Path("examples").resolve().glob("*.py"))
     if not scripts:
         session.skip("there are no examples yet")
-    session.install(".[all]")
+    session.install(".[all]", "fastapi", "httpx", "polars")
     for script in scripts:
         folder = Path(session.create_tmp(), script.stem)
         folder.mkdir(exist_ok=True)
@@ -93,8 +95,11 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the code in README and docs, follow their links, and show every command's help."""
-    session.install(".[all,test]")
-    session.run("pytest", "tests/test_readme.py", "tests/test_docstrings.py", *session.posargs)
+    """Build the site, run all code and commands in it, follow its links, show every help."""
+    session.install(".[all,test,docs]")
+    site = Path(session.create_tmp(), "site")
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-E", "-b", "html", "docs", str(site))
+    tests = ("readme", "docstrings", "docs", "docs_commands", "docs_completion")
+    session.run("pytest", *(f"tests/test_{name}.py" for name in tests), *session.posargs)
     for command in [[], *([name] for name in COMMANDS)]:
         session.run("ximilar-async", *command, "--help", silent=not os.environ.get("CI"))

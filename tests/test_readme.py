@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import typer
 from attrs import frozen
+from consoles import turns_of
 from documented import compiled, lay_out_files, names_for, run_code
 
 from ximilar_async.cli import app
@@ -69,7 +70,8 @@ BLOCKS = [
     for block in blocks_of(page.read_text(encoding="utf-8"), str(page.relative_to(ROOT)))
 ]
 PYTHON = [block for block in BLOCKS if block.kind in ("python", "py")]
-SHELL = [block for block in BLOCKS if block.kind in ("sh", "bash", "shell", "console")]
+SHELL = [block for block in BLOCKS if block.kind in ("sh", "bash", "shell")]
+CONSOLE = [block for block in BLOCKS if block.kind == "console"]
 
 
 def test_blocks_are_read_as_they_stand() -> None:
@@ -217,7 +219,9 @@ def test_calls_are_read_as_they_stand() -> None:
     assert calls_of(text) == [["insert", "photos", "-c", "c1"]]
 
 
-CALLS = [(str(block), call) for block in SHELL for call in calls_of(block.text)]
+TYPED = [(str(block), block.text) for block in SHELL]
+TYPED += [(str(block), command) for block in CONSOLE for command, _ in turns_of(block.text)]
+CALLS = [(where, call) for where, text in TYPED for call in calls_of(text)]
 
 
 @pytest.mark.parametrize(("where", "words"), CALLS, ids=lambda value: str(value)[:60])
