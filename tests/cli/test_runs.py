@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import time
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,9 +217,44 @@ def test_a_report_is_written_as_it_is_printed(
     done = told(name, source, *HERE, "--report", "report.json", "--json")
     assert done.code == (0 if name == "replay" else 1)
     written = json.loads((tmp_path / "report.json").read_text())
-    for name in ("version", "written", "command", "replay"):
-        del written[name]
+    for beside in ("version", "written", "command", "replay"):
+        del written[beside]
     assert written == json.loads(done.out)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_report_is_a_page_where_its_name_says_so(
+    told: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    """--report run.html shows what was rejected, and the command line."""
+    lines = ["no record"] if name != "replay" else [_failed(1, record("r1"))]
+    source = write(tmp_path / "list.jsonl", *lines)
+    done = told(name, source, *HERE, "--report", "run.html")
+    assert done.code == (0 if name == "replay" else 1)
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert f"Started by: ximilar-async {name} " in page
+    assert ("Rejected: 1" in page) == (name != "replay")
+
+
+def test_the_command_on_a_page_can_be_typed(
+    told: Callable[..., Any],
+    serve: Callable[..., Any],
+    addresses: Callable[[int], Path],
+    tmp_path: Path,
+) -> None:
+    """What found no room is stored when the command is run as it stands."""
+    source = addresses(40)
+    with serve("--capacity", 25) as url:
+        place = ("-c", "c1", "--url", url)
+        kept = ("--rejects", "my rejects.jsonl", "--report", "run.html")
+        assert told("insert", source, *place, *kept, "--concurrency", 1).code == 4
+        page = (tmp_path / "run.html").read_text(encoding="utf-8")
+        commands = [unescape(words) for words in re.findall("<code>(.*?)</code>", page)]
+        (command,) = [words for words in commands if " replay " in words]
+        assert told("delete", source, *place).code == 0
+        done = told(*shlex.split(command)[1:], "--json")
+    assert done.code == 0
+    assert counts(done)["inserted"] >= 5
 
 
 def test_a_report_that_cannot_be_written_hides_no_exit_code(

@@ -333,6 +333,20 @@ def test_a_second_sync_at_the_same_time_is_refused(
     assert first.returncode == 143
 
 
+def test_a_plan_is_a_page_where_a_report_is_asked_for(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What would be done, and the command that does it."""
+    source = write(tmp_path / "all.jsonl", products(3))
+    words = ("sync", source, "-c", "c1", "--emulator", "data", "--dry-run", "--plan", "all.plan")
+    assert told(*words, "--report", "plan.html").code == 0
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "this is what a sync would do" in page
+    assert "<code>ximilar-async sync --apply all.plan -c c1</code>" in page
+    assert told(*words, "--report", "plan.json").code == 0
+    assert json.loads((tmp_path / "plan.json").read_text())["insert"] == 3
+
+
 # --- ends ---------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from attrs import fields
@@ -20,9 +20,16 @@ NAME: Final = "ximilar-async"
 _OPERATIONS: Final = frozenset({"insert", "near_dups_insert", "update", "delete"})
 
 
+TYPED: Final[ContextVar[tuple[str, ...]]] = ContextVar("TYPED", default=())
+"""The command line that is being carried out, without the program's name."""
+
+
 def own_command() -> str:
-    """Return the command line of this process, as it can be typed again; a token is in none."""
-    return shlex.join([NAME, *sys.argv[1:]])
+    """Return the command line that is being carried out, as it can be typed again.
+
+    A token is in none: it never comes from an argument.
+    """
+    return shlex.join([NAME, *TYPED.get()])
 
 
 def replay_command(rejects: Path | None, place: Place, access: Access, operation: str) -> str:

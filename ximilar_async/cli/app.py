@@ -10,6 +10,7 @@ from ximilar_async._version import __version__
 from ximilar_async.bulk import ExitCode
 
 from . import (
+    again,
     bench,
     changes,
     demo,
@@ -97,6 +98,7 @@ def run(words: Sequence[str]) -> int:
     Args:
         words: The command line without the program's name.
     """
+    again.TYPED.set(tuple(words))
     try:
         code = app(args=with_emulator_value(words), prog_name=NAME, standalone_mode=False)
     except typer.TyperException as error:
