@@ -123,6 +123,40 @@ async def test_a_compressed_file_that_is_damaged_is_told(tmp_path: Path, ending:
 
 
 @pytest.mark.parametrize("ending", PACKERS)
+async def test_damage_behind_a_whole_stream_is_told(tmp_path: Path, ending: str) -> None:
+    """Files of several streams: a damaged, torn or overwritten second one is not the end."""
+    path = tmp_path / f"a.jsonl{ending}"
+    half = LINES.index(b'{"_id": "2500"')
+    first, second = PACKERS[ending](LINES[:half]), PACKERS[ending](LINES[half:])
+    for rest in (b"\xff" + second[1:], second[:3], b"\n", b"records"):
+        path.write_bytes(first + rest)
+        found, error = await outcome(open_source(path))
+        assert f"a.jsonl{ending} is damaged" in (error or "") or "is cut off" in (error or "")
+        assert ids(found) == IDS[: len(ids(found))]
+
+
+async def test_zero_bytes_behind_a_stream_of_bz2_are_damage(tmp_path: Path) -> None:
+    """Its format has none: they stand where another stream was."""
+    path = tmp_path / "a.jsonl.bz2"
+    path.write_bytes(bz2.compress(LINES) + bytes(4000))
+    _, error = await outcome(open_source(path))
+    assert "a.jsonl.bz2 is damaged" in (error or "")
+
+
+async def test_zero_bytes_may_stand_behind_a_stream_of_xz(tmp_path: Path) -> None:
+    """Its format allows them by the four, between streams and at the end, however many."""
+    path = tmp_path / "a.jsonl.xz"
+    half = LINES.index(b'{"_id": "2500"')
+    first, second = lzma.compress(LINES[:half]), lzma.compress(LINES[half:])
+    path.write_bytes(first + bytes(40_000) + second + bytes(4))
+    found, error = await outcome(open_source(path))
+    assert (ids(found), error) == (IDS, None)
+    path.write_bytes(first + bytes(4002))
+    _, error = await outcome(open_source(path))
+    assert "a.jsonl.xz is damaged" in (error or "")
+
+
+@pytest.mark.parametrize("ending", PACKERS)
 async def test_every_text_format_may_be_compressed(tmp_path: Path, ending: str) -> None:
     """CSV and JSON arrays as well, and they break off in the same way."""
     array = b"[" + LINES.strip().replace(b"\n", b",") + b"]"

@@ -14,6 +14,7 @@ from ximilar_async.errors import SourceError
 
 from ._blocking import _ChunkPump
 from ._places import NOWHERE, Place, find, needed, telling
+from ._streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -235,6 +236,9 @@ def _decompressed(place: Place, file: BinaryIO) -> BinaryIO:
             raise
         arrow = needed("pyarrow", "files compressed by zstd")
         return cast("BinaryIO", arrow.CompressedInputStream(arrow.PythonFile(file, "r"), kind))
+    if kind in ("bzip2", "xz"):
+        new = module.BZ2Decompressor if kind == "bzip2" else module.LZMADecompressor
+        return cast("BinaryIO", io.BufferedReader(Streams(file, new, padded=kind == "xz")))
     return cast("BinaryIO", module.open(file, "rb"))
 
 
