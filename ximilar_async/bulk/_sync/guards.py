@@ -82,7 +82,7 @@ class Findings:
     nameless: int
     """Entries without a readable `_id`."""
     stored: int
-    """Records that are stored, as far as is known."""
+    """Records that are stored, or may be since an earlier run ended."""
     gone: int
     """How many of them the source does not have."""
     broken: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from .guards import Findings, refuse, withheld
 from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .state import State
+from .tasks import in_thread
 from .work import Task, Work
 
 if TYPE_CHECKING:
@@ -48,10 +50,14 @@ class Prepared:
     already_present: int = 0
     near_duplicate: int = 0
     gone: int = 0
-    """Stored records that the source does not have."""
+    """Stored records that the source does not have, those in doubt included."""
     withheld: str = ""
     """Why none of them may be deleted."""
     stored: int = 0
+    there: int = 0
+    """Records that the collection says it has."""
+    unlisted: frozenset[str] = frozenset()
+    """Ids in doubt that may be stored although no row says so: guards count them as stored."""
     seeded: int = 0
     images_unknown: int = 0
     doubts: frozenset[str] = frozenset()
@@ -95,7 +101,7 @@ async def opened(terms: Terms, course: Course, *, dry_run: bool) -> Prepared:
         state.close()
         raise
     try:
-        await _seed(prepared, course)
+        await course.read(_seed(prepared, course))
     except BaseException:
         prepared.close()
         raise
@@ -118,6 +124,7 @@ async def _seed(prepared: Prepared, course: Course) -> None:
     state, terms = prepared.state, prepared.terms
     course.stage = "asking the collection"
     there = (await course.collection.get_record_count()).count or 0
+    prepared.there = there
     course.requests += 1
     course.check()
     if state.fact(SEEDED) is None:
@@ -125,9 +132,9 @@ async def _seed(prepared: Prepared, course: Course) -> None:
             course.stage = "reading the collection"
             await _read_collection(prepared, course, there)
         else:
-            await asyncio.to_thread(state.clear)
+            await in_thread(state.clear)
             state.note(**{SEEDED: "1"})
-    prepared.stored = await asyncio.to_thread(state.count)
+    prepared.stored = await in_thread(state.count)
     known = prepared.stored
     if known and not there:
         raise SyncRefusedError(
@@ -169,11 +176,12 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     reader = Reader(terms, state, prepared.work, doubts, images, course.root)
     prepared.generation = state.generation
     prepared.source, prepared.root, prepared.in_doubt = source.name, course.root, len(doubts)
-    prepared.broken = await _read(source, reader, course)
+    prepared.broken = await course.read(_read(source, reader, course))
     prepared.read, prepared.unchanged = reader.read, reader.counts[Action.UNCHANGED]
     prepared.already_present = reader.repeated + reader.counts[Action.KEPT]
     prepared.near_duplicate = reader.counts[Action.NEAR_DUPLICATE]
     course.stage = "comparing"
+    prepared.unlisted = await asyncio.to_thread(_unlisted, prepared)
     prepared.gone = await asyncio.to_thread(_note_absent, prepared, reader, doubts)
     found = _findings(prepared, reader)
     refuse(
@@ -222,28 +230,37 @@ async def _read(source: Source, reader: Reader, course: Course) -> str:
             except SourceError as error:
                 broken = str(error)
                 break
-            except Exception as error:  # noqa: BLE001 - a user's iterable may raise anything
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's iterable
+                if _is_cancelled():
+                    raise
                 broken = f"{source.name} raised {error!r}"
                 break
-            entries += chunk or ()
-            if chunk is None or len(entries) >= _AT_ONCE:
-                await asyncio.to_thread(reader.take, entries)
-                entries = []
-                course.check()
+            course.check()  # a source need not heed that it was cancelled
             if chunk is None:
                 break
-    await asyncio.to_thread(reader.take, entries)
+            entries += chunk
+            if len(entries) >= _AT_ONCE:
+                await in_thread(partial(reader.take, entries))
+                entries = []
+    await in_thread(lambda: reader.take(entries))
     course.check()
     return broken
 
 
+def _is_cancelled() -> bool:
+    """Tell whether it is the present task that is cancelled, and not something it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _note_absent(prepared: Prepared, reader: Reader, doubts: Mapping[str, UnderWay]) -> int:
     """Make tasks of what the source does not have; return how many stored records these are."""
-    work, gone = prepared.work, 0
+    work = prepared.work
     for id_ in doubts.keys() - reader.doubts_seen:
         work.add(Task(Action.LOOK, id_))
     if prepared.terms.mode != "mirror":
         return 0
+    gone = len(prepared.unlisted - reader.doubts_seen)
     batch: list[str] = []
     for id_, n, phase in prepared.state.every():
         if not reader.is_gone(n):
@@ -266,6 +283,16 @@ def _note_gone(prepared: Prepared, ids: list[str]) -> None:
         prepared.work.add(Task(Action.DELETE, id_, spot=f"stored record {id_!r}", was=known.was))
 
 
+def _unlisted(prepared: Prepared) -> frozenset[str]:
+    """Return the ids in doubt that may be stored without a row."""
+    if not prepared.there:
+        return frozenset()
+    rows = prepared.state.find(list(prepared.doubts))
+    return frozenset(
+        id_ for id_ in prepared.doubts if id_ not in rows or rows[id_].phase is Phase.NEAR_DUPLICATE
+    )
+
+
 def _findings(prepared: Prepared, reader: Reader) -> Findings:
     return Findings(
         mode=prepared.terms.mode,
@@ -274,7 +301,7 @@ def _findings(prepared: Prepared, reader: Reader) -> Findings:
         usable=reader.usable,
         common=reader.common,
         nameless=reader.nameless,
-        stored=prepared.stored,
+        stored=prepared.stored + len(prepared.unlisted),
         gone=prepared.gone,
         broken=prepared.broken,
     )
