@@ -70,7 +70,8 @@ def sync(
             machine knows it as well; None reads the whole collection each time, and then knows of
             images no more than their `_url`. A file of the name "remote" is given as a `Path`.
         mapping: What becomes of the source's columns.
-        near_dups: Whether new records are left out if their image is nearly stored already.
+        near_dups: Whether new records are left out if their image is nearly stored already; each is
+            tried again when what it is like is deleted or replaced, or this or `radius` changes.
         radius: Largest distance of a near-duplicate; None for the service's default (5.0).
         version_field: Field that changes with the image behind a `_url`, such as its ETag.
         max_deletions: How much may be deleted unasked: a share ("5%", 0.05) of what is stored, or a

@@ -32,6 +32,8 @@ class Action(StrEnum):
     """Note what the collection returned, to be compared when there is a record; nothing is sent."""
     FORGET = "forget"
     """Note that nothing is stored; nothing is sent."""
+    LATER = "later"
+    """Insert once more when deletions are done: it is like what is to be deleted."""
     LOOK = "look"
     """Only a look into the collection can tell."""
     REJECT = "reject"
@@ -115,12 +117,11 @@ def decide(
         >>> decide("upsert", b"new", b"image", None)
         <Action.INSERT: 'insert'>
     """
-    if known is None:
+    same_meta = known is not None and meta == known.meta
+    if known is None or known.phase is Phase.NEAR_DUPLICATE:
+        if known is not None and same_meta and image in (None, known.image):
+            return Action.NEAR_DUPLICATE
         return Action.REJECT if image is None else Action.INSERT
-    same_meta = meta == known.meta
-    if known.phase is Phase.NEAR_DUPLICATE:
-        same = same_meta and image in (None, known.image)
-        return Action.NEAR_DUPLICATE if same else Action.INSERT
     moved = image is not None and known.image is not None and image != known.image
     if mode == "insert":
         return Action.KEPT if moved or not same_meta else Action.UNCHANGED

@@ -75,6 +75,7 @@ class Executor:
     async def run(self) -> None:
         """Carry out all tasks, deletions last, and only if nothing ended early before them."""
         await asyncio.to_thread(self._state.move_on)
+        await asyncio.to_thread(self._state.hold_alike, self.prepared.terms.alike)
         await self._change()
         if self._settling.again and not self.course.over:
             self._settling.last_round = True
@@ -83,17 +84,31 @@ class Executor:
         self.tally["failed"] += await asyncio.to_thread(self.prepared.work.undecided)
         if not self.course.over:
             await self._phase("delete", _operations.delete(), (Action.DELETE,), Phase.DELETING)
+        await self._insert_later()
         self.finished = True
 
-    async def _change(self) -> None:
+    async def _insert_later(self) -> None:
+        """Insert what is like records that are deleted by now."""
+        if self.course.over or not self._settling.waiting:
+            return
+        self._settling.last_round, self._settling.waiting = True, 0
+        self._settling.deletions = False
+        await asyncio.to_thread(self.prepared.work.turn, Action.LATER, Action.INSERT)
+        await asyncio.to_thread(self.prepared.count)
+        await self._insert()
+
+    async def _insert(self) -> None:
         terms = self.prepared.terms
+        plain, near = _operations.insert(), _operations.near_dups_insert(terms.radius)
+        chosen = near if terms.near_dups else plain
+        await self._phase("insert", chosen, (Action.INSERT,), Phase.INSERTING)
+
+    async def _change(self) -> None:
         await self._note_locally()
         await self._reject_all()
         await self._replace_all()
-        plain, near = _operations.insert(), _operations.near_dups_insert(terms.radius)
-        await self._phase("restore", plain, (Action.RESTORE,), Phase.REPLACING)
-        chosen = near if terms.near_dups else plain
-        await self._phase("insert", chosen, (Action.INSERT,), Phase.INSERTING)
+        await self._phase("restore", _operations.insert(), (Action.RESTORE,), Phase.REPLACING)
+        await self._insert()
         await self._phase("update", _operations.update(), (Action.UPDATE,), Phase.UPDATING)
         if not self.course.over:
             await asyncio.to_thread(self.prepared.work.done, *_SENT)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ximilar_async.errors import SourceError, SyncRefusedError
 
@@ -16,6 +16,7 @@ from .difference import Action, Phase
 from .guards import Findings, refuse, withheld
 from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
+from .refused import ANY
 from .state import State
 from .tasks import in_thread
 from .work import Task, Work
@@ -179,7 +180,6 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     prepared.broken = await course.read(_read(source, reader, course))
     prepared.read, prepared.unchanged = reader.read, reader.counts[Action.UNCHANGED]
     prepared.already_present = reader.repeated + reader.counts[Action.KEPT]
-    prepared.near_duplicate = reader.counts[Action.NEAR_DUPLICATE]
     course.stage = "comparing"
     prepared.unlisted = await asyncio.to_thread(_unlisted, prepared)
     prepared.gone = await asyncio.to_thread(_note_absent, prepared, reader, doubts)
@@ -196,6 +196,7 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     course.check()
     await look(prepared, doubts, course)
     course.check()
+    await asyncio.to_thread(_take_up_refused, prepared)
     prepared.images_unknown += reader.images_unknown
 
 
@@ -276,6 +277,24 @@ def _note_absent(prepared: Prepared, reader: Reader, doubts: Mapping[str, UnderW
             batch = []
     _note_gone(prepared, batch)
     return gone
+
+
+def _take_up_refused(prepared: Prepared) -> None:
+    """Try again what was turned away for nothing but records that will be deleted or replaced."""
+    state, work, tasks = prepared.state, prepared.work, prepared.tasks
+    moves = {ANY} if tasks[Action.DELETE] or tasks[Action.REPLACE] else set()
+    for refused in work.tasks(Action.NEAR_DUPLICATE):
+        neighbours = state.neighbours(task.id for task in refused if task.id)
+        named = {id_ for ids in neighbours.values() for id_ in ids}
+        moves |= work.of(named, Action.DELETE, Action.REPLACE)
+        work.decide(
+            evolve(task, action=Action.INSERT)
+            for task in refused
+            if neighbours[task.id or ""] <= moves
+        )
+        moves &= {ANY}
+    prepared.count()
+    prepared.near_duplicate = prepared.tasks[Action.NEAR_DUPLICATE]
 
 
 def _note_gone(prepared: Prepared, ids: list[str]) -> None:

@@ -16,6 +16,7 @@ from ximilar_async.images._files import read_file
 
 from .difference import Action, Phase, decide
 from .hashes import image_hash, metadata_hash, metadata_of, shape_key, stamp_of, url_parts
+from .state import ALIKE
 from .work import Task
 
 if TYPE_CHECKING:
@@ -77,12 +78,15 @@ class Reader:
     doubts_seen: set[str] = field(factory=set, init=False)
     _seen: bytearray = field(init=False)
     _left_out: frozenset[str] = field(init=False)
+    _alike: bool = field(init=False)
+    """Whether near-duplicates were told by the same terms before."""
     _fields: frozenset[str] | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         # A bit a row: a set of the ids of millions would not be bounded.
         self._seen = bytearray(self.state.highest // 8 + 1)
         self._left_out = self.terms.left_out
+        self._alike = self.state.fact(ALIKE) == self.terms.alike
         fields = self.terms.options.fields
         version = {self.terms.version_field or "_id"}
         self._fields = None if fields is None else frozenset(fields) | version
@@ -164,6 +168,8 @@ class Reader:
         if one.id in self.doubts:
             return Action.LOOK
         mode, same = self.terms.mode, True
+        if known is not None and known.phase is Phase.NEAR_DUPLICATE and not self._alike:
+            known = None
         if known is not None and self.terms.remote:
             same = self.state.shape_text(known.shape) == shape_key(one.fields)
         action = decide(mode, one.meta, image, known, same_names=same)
@@ -266,7 +272,7 @@ class Reader:
 
 
 _IMAGES: Final = ("_base64", "_file", "_image", "_url")
-_NOTHING: Final = frozenset({Action.UNCHANGED, Action.KEPT, Action.NEAR_DUPLICATE})
+_NOTHING: Final = frozenset({Action.UNCHANGED, Action.KEPT})
 
 
 def _id_of(record: object) -> str | None:

@@ -42,13 +42,21 @@ class Settling:
     """Tasks of which the collection says something else than the state."""
     last_round: bool = field(default=False, init=False)
     """Whether nothing is treated once more."""
+    waiting: int = field(default=0, init=False)
+    """Near-duplicates of what is to be deleted: their tasks are tried again after that."""
+    deletions: bool = field(init=False)
+    """Whether there are deletions to be waited for."""
     open: dict[str, Task] = field(factory=dict, init=False)
     """Tasks that were handed out and are not decided."""
     _put: list[Row] = field(factory=list, init=False)
     _gone: list[str] = field(factory=list, init=False)
     _unmark: list[str] = field(factory=list, init=False)
+    _later: list[Task] = field(factory=list, init=False)
     _sound: bool = field(default=True, init=False)
     """Whether every result was noted, so that what has none certainly never left."""
+
+    def __attrs_post_init__(self) -> None:
+        self.deletions = bool(self.prepared.tasks[Action.DELETE])
 
     def hand_out(
         self, tasks: Sequence[Task], phase: Phase, *, safe: bool = False
@@ -86,8 +94,14 @@ class Settling:
         # What was in doubt before stays so until it is known to be stored or gone.
         unmark = [id_ for id_ in self._unmark if id_ not in self.prepared.doubts]
         put, gone, state = self._put, self._gone, self.prepared.state
-        self._put, self._gone, self._unmark = [], [], []
-        return lambda: state.settle(put=put, gone=gone, unmark=unmark)
+        later, work = self._later, self.prepared.work
+        self._put, self._gone, self._unmark, self._later = [], [], [], []
+
+        def write() -> None:
+            state.settle(put=put, gone=gone, unmark=unmark)
+            work.decide(later)
+
+        return write
 
     def stays(self, task: Task) -> None:
         """Note that a task was certainly not begun."""
@@ -163,13 +177,26 @@ class Settling:
         if result.outcome is Outcome.INSERTED:
             self._put.append(self.row(task))
         elif result.outcome is Outcome.NEAR_DUPLICATE:
-            self._put.append(evolve(self.row(task), phase=Phase.NEAR_DUPLICATE))
+            if self._put_off(task, result):
+                return
+            row = evolve(self.row(task), phase=Phase.NEAR_DUPLICATE, neighbours=_like(result))
+            self._put.append(row)
         elif result.outcome is not Outcome.FAILED:
             self._unmark += [task.id] if task.id else []
         if result.outcome is Outcome.ALREADY_PRESENT and not self.last_round:
             self.again.append(task)
             return
         self.count(task, _NAMES[result.outcome], result)
+
+    def _put_off(self, task: Task, result: Result) -> bool:
+        """Keep a task for later if it is like nothing but what is yet to be deleted."""
+        like = set(_like(result))
+        if not self.deletions or self.prepared.work.of(like, Action.DELETE) != like:
+            return False
+        self._unmark += [task.id] if task.id else []
+        self._later.append(evolve(task, action=Action.LATER))
+        self.waiting += 1
+        return True
 
     def _replaced(self, task: Task, result: Result) -> None:
         """Note what became of a record that was deleted before; it stays in doubt until stored."""
@@ -205,6 +232,11 @@ class Settling:
             self._unmark += ids
         else:
             self.count(task, "deletions_failed", result)
+
+
+def _like(result: Result) -> tuple[str, ...]:
+    """Return the ids of the stored records that a near-duplicate is like."""
+    return tuple(match.id for match in result.near_duplicates if match.id is not None)
 
 
 def _image_after(task: Task) -> bytes | None:

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 
 from ximilar_async.errors import StateError
 
+from . import refused
 from .database import close_kept, complaints, open_kept, open_passing
 from .difference import Known, Phase, UnderWay
 
@@ -32,8 +33,11 @@ _VERSION_1: Final = """
         shape INTEGER NOT NULL, stamp BLOB, record BLOB
     ) WITHOUT ROWID;
 """
-SCRIPTS: Final = (_VERSION_1,)
+SCRIPTS: Final = (_VERSION_1, refused.TABLE)
 """What makes each version of the schema of the one before it."""
+
+ALIKE: Final = "alike"
+"""Name of the fact by which terms near-duplicates were told."""
 
 _ASKED_AT_ONCE: Final = 500
 _UPSERT: Final = """
@@ -54,6 +58,8 @@ class Row:
     shape: int
     stamp: bytes | None = None
     phase: Phase = Phase.STORED
+    neighbours: tuple[str, ...] = ()
+    """Whom it was turned away for, where it is a near-duplicate."""
 
 
 @define(eq=False)
@@ -248,7 +254,23 @@ class State:
         """Forget all rows; what is under way stays in doubt."""
         with self._changing() as database:
             database.execute("DELETE FROM records")
+            database.execute("DELETE FROM refused")
             database.execute("DELETE FROM facts WHERE name = 'seeded'")
+
+    def neighbours(self, ids: Iterable[str]) -> dict[str, set[str]]:
+        """Return whom near-duplicates were turned away for."""
+        query = "SELECT neighbour FROM refused WHERE id = ?"
+        with self._asking() as database:
+            return {id_: {name for (name,) in database.execute(query, (id_,))} for id_ in ids}
+
+    def hold_alike(self, terms: str) -> None:
+        """Forget who was turned away as a near-duplicate by other terms than these."""
+        if self.fact(ALIKE) == terms:
+            return
+        with self._changing() as database:
+            database.execute("DELETE FROM records WHERE phase = ?", (Phase.NEAR_DUPLICATE,))
+            database.execute("DELETE FROM refused")
+            self.note(**{ALIKE: terms})
 
     # --- records under way ----------------------------------------------------------------------
 
@@ -289,7 +311,9 @@ class State:
         if not done:
             return
         with self._changing() as database:
+            refused.free(database, rows, gone)
             self._put(database, rows)
+            refused.note(database, rows)
             database.executemany("DELETE FROM records WHERE id = ?", [(id_,) for id_ in gone])
             database.executemany("DELETE FROM under_way WHERE id = ?", done)
 

@@ -71,6 +71,11 @@ class Terms:
         return self.state == REMOTE
 
     @property
+    def alike(self) -> str:
+        """Return by which terms near-duplicates are told, as a text."""
+        return f"{self.near_dups}:{self.radius}"
+
+    @property
     def left_out(self) -> frozenset[str]:
         """Return the fields of a record that are none of its metadata."""
         return IMAGE_FIELDS | {"_id", self.remote_field}

@@ -160,8 +160,20 @@ class Work:
         """Take the tasks of some kinds for done."""
         with self._lock:
             for action in actions:
-                query = "UPDATE work SET action = ? WHERE action = ?"
-                self._database.execute(query, (Action.DONE, action))
+                self.turn(action, Action.DONE)
+
+    def turn(self, action: Action, into: Action) -> None:
+        """Make tasks of another kind of all tasks of a kind."""
+        with self._lock:
+            self._database.execute("UPDATE work SET action = ? WHERE action = ?", (into, action))
+
+    def of(self, ids: Iterable[str], *actions: Action) -> set[str]:
+        """Return those of some ids that have a task of some kinds."""
+        marks = ",".join("?" * len(actions))
+        query = f"SELECT id FROM work WHERE id = ? AND action IN ({marks})"  # noqa: S608 - only ?
+        with self._lock:
+            found = [self._database.execute(query, (id_, *actions)).fetchone() for id_ in ids]
+        return {row[0] for row in found if row is not None}
 
     def remove(self, action: Action) -> None:
         """Drop all tasks of a kind."""
