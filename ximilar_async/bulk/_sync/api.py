@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ximilar_async.bulk._options import Options, check_call
-from ximilar_async.errors import SourceError, SyncRefusedError
+from ximilar_async.errors import BulkAborted, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
 from ximilar_async.sources._fingerprint import fingerprint_of
 
-from .course import Course
+from .course import Course, StoppedError
 from .difference import Action
 from .execute import slice_size
 from .job import SyncJob
 from .plan import plan_of
 from .plan_file import read_plan, take_numbers
 from .planning import opened, plan
-from .running import Sync
+from .running import Sync, sent_so_far
 from .terms import Terms
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ async def plan_sync(
         SourceError: there is no such file or folder.
         SyncRefusedError: the sync would be refused.
         StateError: the state cannot be used.
-        BulkAborted: a look into the collection had to stop.
+        BulkAborted: a look into the collection had to stop, or `deadline` passed.
 
     Example:
         catalog = [{"_id": str(n), "_url": f"https://example.com/{n}.jpg"} for n in range(1, 9)]
@@ -189,17 +189,26 @@ async def plan_sync(
     )
     opened_source = _opened_source(source, mapping)
     course = _course(collection, terms, opened_source)
+    try:
+        prepared = await _planned(terms, course, opened_source)
+    except StoppedError:
+        report = sent_so_far(terms, course)
+        raise BulkAborted(f"no plan was made: {course.stop_reason}", report) from None
+    size = slice_size(terms.options.batch_size, collection.slots)
+    return plan_of(prepared, collection.id, collection.service, size)
+
+
+async def _planned(terms: Terms, course: Course, source: Source) -> Prepared:
     prepared = await opened(terms, course, dry_run=True)
     try:
-        await plan(opened_source, prepared, course)
-        prepared.fingerprint = await asyncio.to_thread(_fingerprint, opened_source)
+        await plan(source, prepared, course)
+        prepared.fingerprint = await asyncio.to_thread(_fingerprint, source)
     except BaseException:
         prepared.work.close()
         raise
     finally:
         prepared.state.close()
-    size = slice_size(terms.options.batch_size, collection.slots)
-    return plan_of(prepared, collection.id, collection.service, size)
+    return prepared
 
 
 def apply_plan(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, field
 
@@ -17,7 +19,7 @@ from ximilar_async.errors import BulkAborted
 from .report import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from ximilar_async._collection import Collection
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from ximilar_async.bulk._outcomes import Result
     from ximilar_async.bulk._report import Report
     from ximilar_async.sources import Source
+
+
+T = TypeVar("T")
 
 
 class StoppedError(Exception):
@@ -68,6 +73,8 @@ class Course:
     requests: int = field(default=0, init=False)
     """Requests of our own, beside those of the bulk runs."""
     _job: Job | None = field(default=None, init=False)
+    _reading: asyncio.Task[Any] | None = field(default=None, init=False)
+    """What may wait for ever, and changes nothing: it is cancelled when the sync is to end."""
     _started: float = field(factory=time.monotonic, init=False)
 
     @property
@@ -81,9 +88,10 @@ class Course:
         return self.stop is not None
 
     def end(self, stop: Stop, reason: str) -> None:
-        """Note that the sync is to end, and have the run under way drain."""
+        """Note that the sync is to end; have the run under way drain, and leave what is read."""
         if self.stop is None:
             self.stop, self.stop_reason = stop, reason
+            self._leave()
         if self._job is not None:
             self._job.stop(reason)
 
@@ -91,8 +99,20 @@ class Course:
         """Give up what is under way."""
         self.aborted = True
         self.end(Stop.ASKED, reason)
+        self._leave()
         if self._job is not None:
             self._job.abort(reason)
+
+    def _leave(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _time_out(self) -> None:
+        self.end(Stop.DEADLINE, self._out_of_time)
+
+    @property
+    def _out_of_time(self) -> str:
+        return f"{self.options.deadline:g} s have passed (deadline)"
 
     def check(self) -> None:
         """Raise if the sync is to end before anything was sent.
@@ -101,10 +121,40 @@ class Course:
             StoppedError: it is.
         """
         deadline = self.options.deadline
-        if deadline is not None and self.elapsed >= deadline:
-            self.end(Stop.DEADLINE, f"{deadline:g} seconds have passed")
+        if deadline is not None and self.elapsed >= deadline and not self.over:
+            # Whoever asks leaves by itself, and is not to be cancelled while it does.
+            self.stop, self.stop_reason = Stop.DEADLINE, self._out_of_time
         if self.over:
             raise StoppedError
+
+    async def read(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what reads and may wait for ever; the end of the sync or its deadline cancels it.
+
+        It is all done in one task: a source may hold what belongs to the task that opened it.
+
+        Args:
+            work: What is done; it changes nothing of the collection.
+
+        Raises:
+            StoppedError: the sync is to end.
+        """
+        try:
+            self.check()
+        except StoppedError:
+            work.close()
+            raise
+        self._reading = task = asyncio.create_task(work, name="ximilar-sync-reading")
+        loop, left = asyncio.get_running_loop(), self._left()
+        timer = None if left is None else loop.call_later(left, self._time_out)
+        try:
+            await _ended(task)
+        finally:
+            self._reading = None
+            if timer is not None:
+                timer.cancel()
+        if task.cancelled():
+            self.check()
+        return task.result()
 
     async def run(
         self,
@@ -145,7 +195,9 @@ class Course:
         finally:
             self._job = None
         self.reports[name] = merged(self.reports.get(name), report)
-        if report.stop is not None:
+        if report.stop is Stop.DEADLINE:
+            self._time_out()  # it had what was left: nobody gave that figure
+        elif report.stop is not None:
             self.end(report.stop, report.stop_reason)
 
     @property
@@ -157,3 +209,17 @@ class Course:
         """Return the seconds that are left; a little, where none are, so that a run ends itself."""
         deadline = self.options.deadline
         return None if deadline is None else max(0.01, deadline - self.elapsed)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended; cancelled, cancel it first, as often as it takes."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise

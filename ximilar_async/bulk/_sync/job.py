@@ -76,6 +76,8 @@ class SyncJob:
     def stop(self, reason: str = "asked to stop", *, grace: float | None = None) -> None:
         """End early: requests under way are finished, and what was deleted to be replaced inserted.
 
+        A source that is being read, and pages of the collection, are left at once.
+
         Args:
             reason: What the report says.
             grace: Seconds after which what is under way is given up, as by `abort`; None to wait.
@@ -139,7 +141,7 @@ class SyncJob:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             self.abort("cancelled")
-            await asyncio.wait({task})  # only files are closed now
+            await asyncio.wait({task})  # threads end what they do, and files are closed
             raise
 
 

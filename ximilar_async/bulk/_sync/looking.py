@@ -11,6 +11,7 @@ from attrs import evolve
 from ximilar_async.bulk import _operations
 from ximilar_async.bulk._outcomes import Outcome
 from ximilar_async.bulk._reconcile import read_id
+from ximilar_async.bulk._threads import in_thread
 from ximilar_async.sources import SequenceSource
 
 from .difference import Action, Phase, compare, image_in_doubt, settle_absent
@@ -73,12 +74,12 @@ async def read_collection(
         work: Where records are kept for being compared in this run.
         on_page: Called with the number of records of each page; may raise to end the reading.
     """
-    await asyncio.to_thread(state.clear)
+    await in_thread(state.clear)
     fields = ["_id", terms.remote_field] if terms.remote else ["*"]
     page: list[dict[str, Any]] = []
 
     async def take() -> None:
-        await asyncio.to_thread(_take_page, page, terms, state, work)
+        await in_thread(lambda: _take_page(page, terms, state, work))
         on_page(len(page))
         page.clear()
 

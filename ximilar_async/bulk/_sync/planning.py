@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
+from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import SourceError, SyncRefusedError
 
 from .difference import Action, Phase
@@ -18,7 +19,6 @@ from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .refused import ANY
 from .state import State
-from .tasks import in_thread
 from .work import Task, Work
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ async def _read(source: Source, reader: Reader, course: Course) -> str:
             except SourceError as error:
                 broken = str(error)
                 break
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a user's iterable
+            except (Exception, asyncio.CancelledError) as error:
                 if _is_cancelled():
                     raise
                 broken = f"{source.name} raised {error!r}"

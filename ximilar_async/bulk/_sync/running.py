@@ -103,21 +103,7 @@ class Sync:
         """
         if self._final is not None:
             return self._final
-        course, prepared = self.course, self._prepared
-        phases = dict(course.reports)
-        if course.present is not None:
-            name, present = course.present
-            phases.setdefault(name, present)
-        report = SyncReport(
-            mode=self.terms.mode,
-            requests=course.requests + sum(phase.requests for phase in phases.values()),
-            retries=sum(phase.retries for phase in phases.values()),
-            elapsed=course.elapsed,
-            stage=course.stage,
-            phases=phases,
-            stop=course.stop,
-            stop_reason=course.stop_reason,
-        )
+        report, prepared = sent_so_far(self.terms, self.course), self._prepared
         return report if prepared is None else self._filled(report, prepared, over=over)
 
     def _filled(self, report: SyncReport, prepared: Prepared, *, over: bool) -> SyncReport:
@@ -175,3 +161,26 @@ class Sync:
             on_result(result)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is the user's
             self.course.end(Stop.CALLBACK, f"on_result raised {error!r}")
+
+
+def sent_so_far(terms: Terms, course: Course) -> SyncReport:
+    """Return what was asked of the collection, and nothing of records.
+
+    Args:
+        terms: What is asked for.
+        course: Where the sync is.
+    """
+    phases = dict(course.reports)
+    if course.present is not None:
+        name, present = course.present
+        phases.setdefault(name, present)
+    return SyncReport(
+        mode=terms.mode,
+        requests=course.requests + sum(phase.requests for phase in phases.values()),
+        retries=sum(phase.retries for phase in phases.values()),
+        elapsed=course.elapsed,
+        stage=course.stage,
+        phases=phases,
+        stop=course.stop,
+        stop_reason=course.stop_reason,
+    )
