@@ -110,8 +110,8 @@ REQUEST: Final = Event(
     "request",
     CLIENT,
     _DEBUG,
-    "%(method)s of %(collection)s, attempt %(attempt)d: HTTP %(status)s in %(seconds).3f s",
-    ("method", "collection", "attempt", "status", "seconds", "error"),
+    "%(method)s of %(collection)s, attempt %(attempt)d: %(outcome)s in %(seconds).3f s",
+    ("method", "collection", "attempt", "outcome", "status", "seconds", "error"),
 )
 RETRY: Final = Event(
     "retry",
@@ -145,14 +145,14 @@ RUN_START: Final = Event(
     "run.start",
     BULK,
     _INFO,
-    "%(operation)s into %(collection)s starts: %(source)s, %(workers)d requests at once at most",
+    "%(operation)s in %(collection)s starts: %(source)s, %(workers)d requests at once at most",
     (*_RUN, "source", "workers", "resumed"),
 )
 RUN_STOP: Final = Event(
     "run.stop",
     BULK,
     _END,
-    "%(operation)s into %(collection)s ends early: %(stop)s: %(reason)s",
+    "%(operation)s in %(collection)s ends early: %(stop)s: %(reason)s",
     (*_RUN, "stop", "reason"),
 )
 RUN_END: Final = Event(
@@ -166,14 +166,14 @@ BREAKER_OPEN: Final = Event(
     "breaker.open",
     BULK,
     _WARNING,
-    "%(operation)s into %(collection)s pauses, the service does not answer: %(reason)s",
+    "%(operation)s in %(collection)s pauses, the service does not answer: %(reason)s",
     (*_RUN, "reason"),
 )
 BREAKER_CLOSE: Final = Event(
     "breaker.close",
     BULK,
     _INFO,
-    "%(operation)s into %(collection)s goes on: the service answers again after %(seconds).1f s",
+    "%(operation)s in %(collection)s goes on: the service answers again after %(seconds).1f s",
     (*_RUN, "seconds"),
 )
 BATCH_RETRY: Final = Event(
@@ -284,11 +284,13 @@ def tell_request(
         good: Whether it was answered; the exception under way is an older one then.
     """
     failure = None if good else sys.exception()
+    kind = None if failure is None else type(failure).__name__
     REQUEST.tell(
         method=endpoint.path,
         collection=None if target is None else target.collection_id,
         attempt=attempt,
+        outcome=kind if status is None else f"HTTP {status}",
         status=status,
         seconds=seconds,
-        error=None if failure is None else type(failure).__name__,
+        error=kind,
     )
