@@ -104,7 +104,7 @@ async def test_a_fault_of_the_source_stays_as_it_is(tmp_path: Path) -> None:
     found = await entries(MappedSource(JsonlSource(path), RecordMapping(id="sku")))
     assert found[0].fault is not None
     assert found[0].fault.startswith("is not JSON")
-    assert found[1] == ("line 2", {"_id": "1"}, None)
+    assert found[1][:3] == ("line 2", {"_id": "1"}, None)
 
 
 async def test_columns_that_are_not_there_break_the_source_off() -> None:

@@ -18,6 +18,9 @@ class Entry(NamedTuple):
     """The record as it was read; any value, for a source does not judge."""
     fault: str | None = None
     """Why there is no record here, where there is none."""
+    id: str | None = None
+    """The `_id` of what has a fault, if `record` is a row that has it elsewhere: empty if nobody
+    can read it; None to look into `record`."""
 
 
 Chunk: TypeAlias = list[Entry]

@@ -30,6 +30,8 @@ _PATIENCE: Final = 0.02
 
 
 _new_entry = tuple.__new__
+_SOUND: Final = (repeat(None), repeat(None))
+"""Neither fault nor id."""
 
 
 class _InMemory:
@@ -47,7 +49,7 @@ class _InMemory:
         # Made without a call of Python's for each: it takes half as long.
         places = [f"record {number}" for number in range(first, first + len(records))]
         return list(
-            map(_new_entry, repeat(Entry), zip(places, records, repeat(None), strict=False))
+            map(_new_entry, repeat(Entry), zip(places, records, *_SOUND, strict=False))
         )
 
 

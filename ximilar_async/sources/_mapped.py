@@ -12,6 +12,7 @@ from ximilar_async.errors import SourceError
 
 from ._base import Entry
 from ._fingerprint import fingerprint_of
+from ._mapping import id_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -105,15 +106,22 @@ class MappedSource:
 
     def _entry(self, entry: Entry) -> Entry:
         row = entry.record
-        if entry.fault is not None:
-            return entry
         if not isinstance(row, Mapping):
             fault = f"is no row with columns but {type(row).__name__}, which no mapping can take"
-            return Entry(entry.where, row, fault)
+            return entry if entry.fault is not None else Entry(entry.where, row, fault)
+        if entry.fault is not None:
+            return entry._replace(id=self._id(row))
         try:
             return Entry(entry.where, self.mapping.apply(row))
         except ValueError as error:
-            return Entry(entry.where, row, f"is no record: {error}")
+            return Entry(entry.where, row, f"is no record: {error}", self._id(row))
+
+    def _id(self, row: Mapping[str, Any]) -> str:
+        """Return the id of a row that is no record; empty if it has none, whatever its `_id`."""
+        try:
+            return id_in(row, self.mapping.id)
+        except ValueError:
+            return ""
 
     def _check_columns(self, chunk: Chunk) -> None:
         """See that the first rows have the columns that the mapping takes.

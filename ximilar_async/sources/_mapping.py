@@ -263,7 +263,7 @@ class RecordMapping:
             Traceback (most recent call last):
             ValueError: sku is blank, and a record needs an id
         """
-        record: dict[str, Any] = {"_id": _id(row, self.id)}
+        record: dict[str, Any] = {"_id": id_in(row, self.id)}
         if self.image is not None and self.image in row:
             found = image_field(row[self.image], self.image, self.image_kind)
             record.update([found] if found else [])
@@ -303,8 +303,20 @@ def _name(column: object, row: Mapping[Any, Any]) -> str:
     return name
 
 
-def _id(row: Mapping[str, Any], column: str) -> str:
-    """Return the id in a column as text; whole numbers with all their digits."""
+def id_in(row: Mapping[str, Any], column: str) -> str:
+    """Return the id in a column as text; whole numbers with all their digits.
+
+    Args:
+        row: The values by their columns.
+        column: The id's.
+
+    Raises:
+        ValueError: there is none.
+
+    Example:
+        >>> id_in({"sku": 17}, "sku")
+        '17'
+    """
     value: Any = row.get(column)
     if type(value) is str and value.isascii() and value.strip():
         return value

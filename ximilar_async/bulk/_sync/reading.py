@@ -107,7 +107,7 @@ class Reader:
     def _open(self, entry: Entry) -> _Fresh | None:
         """Return a record with its metadata's hash; one that cannot be is turned away."""
         self.read += 1
-        record, id_ = entry.record, _id_of(entry.record)
+        record, id_ = entry.record, _id_of(entry)
         if id_ is None:
             self.nameless += 1
             self._reject(entry, self.read, entry.fault or "has no readable `_id`")
@@ -275,9 +275,11 @@ _IMAGES: Final = ("_base64", "_file", "_image", "_url")
 _NOTHING: Final = frozenset({Action.UNCHANGED, Action.KEPT})
 
 
-def _id_of(record: object) -> str | None:
-    """Return a record's `_id` if it is one that can be sent."""
-    id_ = record.get("_id") if isinstance(record, dict) else None
+def _id_of(entry: Entry) -> str | None:
+    """Return an entry's `_id` if it is one that can be sent."""
+    id_ = entry.id
+    if id_ is None:
+        id_ = entry.record.get("_id") if isinstance(entry.record, dict) else None
     if not isinstance(id_, str) or not id_:
         return None
     try:
