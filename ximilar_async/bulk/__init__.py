@@ -13,8 +13,9 @@ from ._job import Job
 from ._options import Options
 from ._outcomes import Outcome, Result
 from ._records import delete, get, insert, near_dups_insert, replay, update
-from ._report import ExitCode, Report, Stop
+from ._report import ExitCode, Origin, Report, Stop
 from ._searches import near_duplicates, visual_knn
+from ._series import Period, Point, Timeline
 from ._sync import Mode, SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, sync
 from ._writer import Writer
 
@@ -25,13 +26,17 @@ __all__ = [
     "Job",
     "Mode",
     "Options",
+    "Origin",
     "Outcome",
+    "Period",
+    "Point",
     "Report",
     "Result",
     "Stop",
     "SyncJob",
     "SyncPlan",
     "SyncReport",
+    "Timeline",
     "Writer",
     "apply_plan",
     "delete",
