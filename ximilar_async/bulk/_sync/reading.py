@@ -76,7 +76,11 @@ class Reader:
     images_unknown: int = field(default=0, init=False)
     """Records whose stored image nobody knows, and that were left as they are."""
     doubts_seen: set[str] = field(factory=set, init=False)
+    _doubts_taken: set[str] = field(factory=set, init=False)
     _seen: bytearray = field(init=False)
+    """What the source has, be it in a record that was turned away: it is not gone."""
+    _taken: bytearray = field(init=False)
+    """What the source has in a record that counts: a further one of its `_id` does not."""
     _left_out: frozenset[str] = field(init=False)
     _alike: bool = field(init=False)
     """Whether near-duplicates were told by the same terms before."""
@@ -85,6 +89,7 @@ class Reader:
     def __attrs_post_init__(self) -> None:
         # A bit a row: a set of the ids of millions would not be bounded.
         self._seen = bytearray(self.state.highest // 8 + 1)
+        self._taken = bytearray(len(self._seen))
         self._left_out = self.terms.left_out
         self._alike = self.state.fact(ALIKE) == self.terms.alike
         fields = self.terms.options.fields
@@ -134,10 +139,9 @@ class Reader:
         record = _json_of(entry.record)
         self.work.add(Task(Action.REJECT, None, seq, entry.where, record=record, reason=reason))
 
-    def _see(self, id_: str, known: Known | None) -> bool:
-        """Note that an `_id` is in the source; tell whether it was noted before."""
-        doubtful = id_ in self.doubts
-        again = id_ in self.doubts_seen
+    def _see(self, id_: str, known: Known | None) -> None:
+        """Note that an `_id` is in the source."""
+        again, doubtful = id_ in self.doubts_seen, id_ in self.doubts
         if doubtful:
             self.doubts_seen.add(id_)
         if known is not None:
@@ -145,12 +149,24 @@ class Reader:
             again = again or bool(self._seen[place] & bit)
             self._seen[place] |= bit
         self.common += (known is not None or doubtful) and not again
-        return again
+
+    def _take(self, id_: str, known: Known | None) -> None:
+        """Note that a record of an `_id` counts, so that no further one does."""
+        if id_ in self.doubts:
+            self._doubts_taken.add(id_)
+        if known is not None:
+            self._taken[known.n >> 3] |= 1 << (known.n & 7)
+
+    def _is_taken(self, id_: str, known: Known | None) -> bool:
+        if known is not None and self._taken[known.n >> 3] & (1 << (known.n & 7)):
+            return True
+        return id_ in self._doubts_taken
 
     def _treat(self, one: _Fresh, known: Known | None) -> None:
-        if self._see(one.id, known):
+        if self._is_taken(one.id, known):
             self.repeated += 1
             return
+        self._see(one.id, known)
         try:
             image, stamp = self._image(one.record, known)
         except ImageError as error:
@@ -159,10 +175,11 @@ class Reader:
         action = self._action(one, known, image)
         if action is Action.UNCHANGED and stamp is not None and known and stamp != known.stamp:
             action = Action.ADOPT  # so that the file is not read again the next time
-        if action in _NOTHING:
-            self.counts[action] += 1
+        if action not in _NOTHING:
+            self._add(one, known, action, image, stamp)
             return
-        self._add(one, known, action, image, stamp)
+        self.counts[action] += 1
+        self._take(one.id, known)
 
     def _action(self, one: _Fresh, known: Known | None, image: bytes | None) -> Action:
         if one.id in self.doubts:
@@ -204,6 +221,7 @@ class Reader:
             stamp, record, removed, known.was if known else "",
         )  # fmt: skip
         self.repeated += not self.work.add(task)
+        self._take(one.id, known)
 
     def _wire(self, one: _Fresh) -> bytes:
         """Return the record as it will be sent; only an image in memory is encoded by now."""
