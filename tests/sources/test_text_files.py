@@ -11,7 +11,7 @@ import os
 import threading
 import tracemalloc
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from ximilar_async.sources._files import PIECE, open_binary
 from ximilar_async.sources._places import NOWHERE, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ximilar_async.sources import Entry, Source
 
@@ -242,18 +242,67 @@ class Whole(BaseHTTPRequestHandler):
             self.wfile.write(self.body)
 
 
-async def test_a_server_without_ranges_is_read_as_a_whole() -> None:
-    """Many give a file only from its beginning on; then a copy on disk is read."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Whole)
+class Shrinking(Whole):
+    """Gives ranges; after the first of them the file has been replaced by a quarter of it."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        first, last = (int(n) for n in self.headers["Range"].removeprefix("bytes=").split("-"))
+        body = self.body if first == 0 else self.body[: len(self.body) // 4]
+        part = body[first : last + 1]
+        self.send_response(206 if part else 416)
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        source = open_source(f"http://127.0.0.1:{server.server_port}/a.jsonl?key=secret")
-        found, error = await outcome(source)
+        yield f"http://127.0.0.1:{server.server_port}/a.jsonl?key=secret"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+async def test_a_file_that_is_replaced_by_a_shorter_one_is_told() -> None:
+    """Behind an address that gives ranges each request may see another file."""
+    with served(Shrinking) as address:
+        found, error = await outcome(open_source(address))
+    assert len(found) < len(IDS) * 80
+    assert "a.jsonl has changed while it was read: it ended after" in (error or "")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+async def test_a_file_that_becomes_shorter_is_told(tmp_path: Path, kind: str) -> None:
+    """Cut at the end of a line by somebody else, while it is read."""
+    path = tmp_path / f"a.{kind}"
+    line = b"%07d,aaaaaaaaaaaa\n" if kind == "csv" else b'{"_id":"%010d"}\n'
+    rows = b"".join(line % number for number in range(400_000))
+    path.write_bytes((b"_id,x\n" if kind == "csv" else b"") + rows)
+    whole = path.stat().st_size
+    chunks = open_source(path).chunks()
+    await anext(chunks)
+    os.truncate(path, whole - 10 * len(line % 0))
+    with pytest.raises(SourceError, match=f"{path.name} has changed while it was read: it ended"):
+        async for _ in chunks:
+            pass
+
+
+async def test_a_server_without_ranges_is_read_as_a_whole() -> None:
+    """Many give a file only from its beginning on; then a copy on disk is read."""
+    with served(Whole) as address:
+        source = open_source(address)
+        found, error = await outcome(source)
     assert len(Whole.body) > 5 * PIECE  # fsspec reads so much at once
     assert (ids(found), error) == (IDS * 80, None)
     assert source.position == source.size == len(Whole.body)

@@ -29,6 +29,7 @@ __all__ = [
     "ByteReader",
     "FileSource",
     "Place",
+    "check_length",
     "in_parts",
     "open_binary",
 ]
@@ -95,8 +96,8 @@ class ByteReader:
         """Return the next bytes, up to a mebibyte; none at the end.
 
         Raises:
-            SourceError: the file is cut off, damaged or cannot be read on; what came before was
-                returned before.
+            SourceError: the file is cut off, damaged, has become shorter meanwhile or cannot be
+                read on; what came before was returned before.
         """
         if self._failed is not None:
             raise self._failed
@@ -107,13 +108,18 @@ class ByteReader:
                 while missing > 0 and (part := self._some(missing)):
                     parts.append(part)
                     missing -= len(part)
-                if not parts and not self.position and self._place.compression:
-                    raise EOFError
+                if not parts:
+                    self._check_end()
         except SourceError as error:
             if not parts:
                 raise
             self._failed = error
         return b"".join(parts)
+
+    def _check_end(self) -> None:
+        if not self.position and self._place.compression:
+            raise EOFError
+        check_length(self._place.name, self.position, self.size)
 
     def _some(self, limit: int) -> bytes:
         """Return some bytes; what fails loses no more than these."""
@@ -240,6 +246,23 @@ def _decompressed(place: Place, file: BinaryIO) -> BinaryIO:
         new = module.BZ2Decompressor if kind == "bzip2" else module.LZMADecompressor
         return cast("BinaryIO", io.BufferedReader(Streams(file, new, padded=kind == "xz")))
     return cast("BinaryIO", module.open(file, "rb"))
+
+
+def check_length(name: str, position: int, size: int | None) -> None:
+    """See at the end of a file that it is as long as it was; one that grew is no fault.
+
+    Args:
+        name: How people call it.
+        position: Bytes that were read.
+        size: Bytes it had when it was opened; None where nobody knew.
+
+    Raises:
+        SourceError: it is shorter.
+    """
+    if size is not None and position < size:
+        raise SourceError(
+            f"{name} has changed while it was read: it ended after {position:,} of {size:,} bytes"
+        )
 
 
 class FileSource:

@@ -15,7 +15,7 @@ import orjson
 from ximilar_async.errors import SourceError
 
 from ._base import Entry
-from ._files import PIECE, FileSource, in_parts
+from ._files import PIECE, FileSource, check_length, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -60,7 +60,7 @@ class JsonlSource(FileSource):
         """Yield the lines of each piece of the file that hold something.
 
         Raises:
-            SourceError: the file cannot be read, or breaks off.
+            SourceError: the file cannot be read, breaks off, or has become shorter meanwhile.
         """
         plain = self.path is not None and self._place.compression is None
         async with aclosing(self._plain() if plain else super().chunks()) as chunks:
@@ -86,6 +86,7 @@ class JsonlSource(FileSource):
                 await asyncio.shield(file.close())
         except OSError as error:
             raise SourceError(f"cannot read {self.name}: {error.strerror or error}") from None
+        check_length(self.name, self.position, self.size)
         if chunk := self._splitter.end():
             yield chunk
 
