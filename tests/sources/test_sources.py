@@ -139,6 +139,17 @@ async def test_a_folder_gives_its_images_by_name(tmp_path: Path) -> None:
     assert (source.position, source.size, source.files_root) == (3, 3, tmp_path)
 
 
+async def test_a_linked_folder_is_passed_over(tmp_path: Path) -> None:
+    """It may lead in a circle, or out of the folder; a linked file is a record as any other."""
+    (tmp_path / "shoes").mkdir()
+    (tmp_path / "shoes" / "a.jpg").write_bytes(b"")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "shoes" / "a.jpg")
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    source = open_source(tmp_path)
+    found = [entry.record["_id"] async for chunk in source.chunks() for entry in chunk]
+    assert found == ["b.jpg", "shoes/a.jpg"]
+
+
 # --- the program's own records ------------------------------------------------------------------
 
 

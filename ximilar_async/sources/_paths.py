@@ -27,6 +27,8 @@ class FolderSource:
 
     `_id` is the path below the folder, with forward slashes; files are told to be images by their
     ending here and by their bytes when they are read, so that a damaged image is accounted for.
+    A link to another folder is passed over, for it may lead in a circle; one to a file is read if
+    that lies below the folder too.
 
     Args:
         folder: The folder.
@@ -55,7 +57,7 @@ class FolderSource:
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the paths of a folder's images below it, sorted; hidden ones are left out.
+    """Return the paths of a folder's images below it, sorted; hidden ones and linked folders are left out.
 
     Raises:
         SourceError: the folder cannot be read.
