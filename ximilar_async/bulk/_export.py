@@ -52,7 +52,9 @@ class ExportReport:
     def agrees(self) -> bool:
         """Tell whether as many records came as the collection counts, before or after.
 
-        A collection that was written to meanwhile may count anything between.
+        A collection that was written to meanwhile may count anything between. It is no proof then:
+        where one record was deleted and another inserted while pages came, a third may have
+        slipped from a page to come to one that was read, and the numbers agree all the same.
         """
         after = self.before if self.after is None else self.after
         return min(self.before, after) <= self.records <= max(self.before, after)
