@@ -81,6 +81,25 @@ def test_what_is_stored_decides(
     assert (found.action, found.removed) == (action, removed)
 
 
+@pytest.mark.parametrize(
+    ("stored", "given", "action"),
+    [
+        (1, True, Action.UPDATE),
+        (False, 0, Action.UPDATE),
+        ([{"a": 1}], [{"a": True}], Action.UPDATE),
+        ({"a": 1}, {"b": 1}, Action.UPDATE),
+        ([1, 2], [1], Action.UPDATE),
+        (19, 19.0, Action.ADOPT),
+        ([{"a": 1.0}], [{"a": 1}], Action.ADOPT),
+        (True, True, Action.ADOPT),
+    ],
+)
+def test_values_are_compared_as_json_has_them(stored: Any, given: Any, action: Action) -> None:
+    """A flag is no number, at any depth; a number is itself with and without a point."""
+    found = compare("upsert", {"v": given}, {"v": stored}, image=None, stored_image=None)
+    assert found.action is action
+
+
 def test_an_image_counts_as_changed_only_when_both_are_known() -> None:
     """What nobody knows is not replaced; a record in doubt may force it."""
     for stored, action in [(None, Action.ADOPT), (b"x", Action.REPLACE), (b"i", Action.ADOPT)]:

@@ -170,10 +170,24 @@ def compare(
     removed = tuple(
         name for name in stored if name not in fields and (name in ours or not name.startswith("_"))
     )
-    same = all(stored.get(name) == value for name, value in fields.items())
+    same = all(name in stored and _same(stored[name], value) for name, value in fields.items())
     if same and not removed and marked:
         return Resolved(Action.ADOPT)
     return Resolved(Action.UPDATE, removed)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values are one in JSON, where 1 is 1.0 and not true.
+
+    Example:
+        >>> _same([1, {"a": 2.0}], [1.0, {"a": 2}]), _same([1], [True])
+        (True, False)
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
 def image_in_doubt(

@@ -35,7 +35,7 @@ class Ceiling:
             >>> Ceiling.read("5%").allows(5, of=100), Ceiling.read(4).allows(5, of=100)
             (True, False)
         """
-        ceiling = None if isinstance(value, bool) else _ceiling(str(value).strip())
+        ceiling = None if isinstance(value, bool) else _ceiling(value)
         if ceiling is None:
             raise ConfigError(f"max_deletions must be {_EXAMPLE}, not {value!r:.40}")
         return ceiling
@@ -57,9 +57,10 @@ class Ceiling:
         return str(self.records) if self.share is None else f"{self.share * 100:g}%"
 
 
-def _ceiling(text: str) -> Ceiling | None:
+def _ceiling(value: float | str) -> Ceiling | None:
+    text = str(value).strip()
     try:
-        if text.endswith("%") or "." in text:
+        if isinstance(value, float) or text.endswith("%") or "." in text:
             share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
             return Ceiling(share=share) if 0 <= share <= 1 else None
         return Ceiling(records=int(text)) if int(text) >= 0 else None
