@@ -145,7 +145,7 @@ async def test_a_linked_folder_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "shoes" / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").symlink_to(tmp_path / "shoes" / "a.jpg")
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
-    source = open_source(tmp_path)
+    source = FolderSource(tmp_path)
     found = [entry.record["_id"] async for chunk in source.chunks() for entry in chunk]
     assert found == ["b.jpg", "shoes/a.jpg"]
 

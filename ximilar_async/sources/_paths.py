@@ -57,7 +57,9 @@ class FolderSource:
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the paths of a folder's images below it, sorted; hidden ones and linked folders are left out.
+    """Return the paths of a folder's images below it, sorted.
+
+    Hidden ones and linked folders are left out.
 
     Raises:
         SourceError: the folder cannot be read.
