@@ -90,7 +90,9 @@ def test_a_ceiling_that_is_none_is_refused(value: Any) -> None:
         Ceiling.read(value)
 
 
-@pytest.mark.parametrize(("value", "most"), [("5%", 50), (0.05, 50), (7, 7), ("7", 7), ("0%", 0), (1e-5, 0)])
+@pytest.mark.parametrize(
+    ("value", "most"), [("5%", 50), (0.05, 50), (7, 7), ("7", 7), ("0%", 0), (1e-5, 0)]
+)
 def test_a_ceiling_is_a_number_or_a_share(value: Any, most: int) -> None:
     """So many of a thousand, and not one more."""
     ceiling = Ceiling.read(value)
