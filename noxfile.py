@@ -60,7 +60,7 @@ def examples(session: nox.Session) -> None:
     scripts = sorted(Path("examples").resolve().glob("*.py"))
     if not scripts:
         session.skip("there are no examples yet")
-    session.install(".[all]", "fastapi", "httpx", "polars")
+    session.install(".[all]", "fastapi", "httpx", "opentelemetry-sdk", "polars")
     for script in scripts:
         folder = Path(session.create_tmp(), script.stem)
         folder.mkdir(exist_ok=True)

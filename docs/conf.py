@@ -18,9 +18,6 @@ version = release = ximilar_async.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-suppress_warnings = [
-    "ref.python",  # a word in a section on what is returned may be the name of several fields
-]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
@@ -101,8 +98,10 @@ def mark_code(lines: list[str]) -> list[str]:
 
 def _mark(*told: Any) -> None:
     """Mark the lines of a docstring, the last of what Sphinx tells, in their place."""
-    lines: list[str] = told[-1]
-    lines[:] = mark_code(lines)
+    what, lines = told[1], told[-1]
+    # Napoleon takes what stands before a colon in an attribute's first line for its type.
+    head = ["..", ""] if what in ("attribute", "data", "property") else []
+    lines[:] = head + mark_code(lines)
 
 
 def _as_files(_app: Any, _page: str, source: list[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import typer
 from test_exports import FACES
 
-from ximilar_async import bulk, errors
+from ximilar_async import Collection, bulk, errors
 from ximilar_async.bulk import ExitCode, Stop
 from ximilar_async.cli import app
 from ximilar_async.cli.failures import exit_code
@@ -153,3 +153,64 @@ def test_nox_shows_the_help_of_every_command() -> None:
     }
     group: Any = typer.main.get_command(app)
     assert sorted(ast.literal_eval(values["COMMANDS"])) == sorted(group.commands)
+
+
+def _faults(text: str) -> dict[str, list[str]]:
+    """Return the first four figures of each row of a table of faults."""
+    rows = re.findall(r"^\| ([^|]+?) \|((?: [\d.,]+ \|){4,})", text, re.MULTILINE)
+    return {fault: [cell.strip() for cell in cells.split("|")][:4] for fault, cells in rows}
+
+
+def test_the_figures_of_reliability_are_those_that_were_measured() -> None:
+    """Each row of faults stands so in the table that the benchmark made."""
+    shown = _faults((DOCS / "reliability.md").read_text(encoding="utf-8"))
+    measured = _faults((ROOT / "benchmarks/results/faults_vendor.md").read_text(encoding="utf-8"))
+    assert len(shown) >= 6
+    assert shown == {fault: measured[fault] for fault in shown}
+
+
+VENDOR = [
+    "all_records_iter",
+    "allRecords",
+    "get_all_ids",
+    "get_records",
+    "get_user_details",
+    "ImageMatchingSearchClient",
+    "insert",
+    "parallel_records_processing",
+    "ping",
+    "preprocess_records",
+    "random",
+    "remove",
+    "search",
+    "search_and_rank",
+    "SimilarityColorsClient",
+    "SimilarityCustomClient",
+    "SimilarityFashionClient",
+    "SimilarityHomeDecorClient",
+    "SimilarityPhotosClient",
+    "SimilarityPhotosOldClient",
+    "SimilarityProductsClient",
+    "SimilarityProductsOldClient",
+    "update",
+    "update_token",
+]
+"""What ximilar-client 1.39.0 offers for Visual Search."""
+
+
+@pytest.mark.parametrize("name", VENDOR)
+def test_every_method_of_the_vendor_has_its_successor(name: str) -> None:
+    """The page on migration has a row that begins with each method and class."""
+    text = (DOCS / "migration.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| ([^|]+) \| [^|]+ \|", text, re.MULTILINE)
+    assert any(re.search(rf"`{name}\b", cell) for cell in cells)
+
+
+def test_migration_leads_to_methods_that_there_are() -> None:
+    """Each method that the page names as a successor exists."""
+    text = (DOCS / "migration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `[^|]+ \| ([^|]+) \| [^|]* \|$", text, re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`(\w+)\(", row)}
+    assert len(names) > 8
+    known = {*dir(Collection), "ImageOptions", "Timeout", "Ximilar"}
+    assert names - known == set()

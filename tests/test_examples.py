@@ -35,14 +35,21 @@ SHOWS = {
 
 
 def _needed(path: Path) -> list[str]:
-    """Return the packages that an example imports and that are not here."""
+    """Return the modules that an example imports and that are not here."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return sorted(name for name in names if importlib.util.find_spec(name) is None)
+            names.add(node.module)
+    return sorted(name for name in names if not _is_here(name))
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
