@@ -484,9 +484,10 @@ async def test_a_file_must_not_leave_its_root(picture: Path, tmp_path: Path) -> 
 
 
 def test_a_collection_tells_what_it_is() -> None:
-    """Id, service and slots can be read; the repr holds no token."""
+    """Id, service, address and slots can be read; the repr holds no token."""
     collection, _ = shoes(service="my-cloud/shoes")
     assert (collection.id, collection.service) == ("shoes-id", "my-cloud/shoes")
+    assert collection.base_url == "https://api.ximilar.com"
     assert collection.slots >= 1
     assert repr(collection) == "Collection('shoes-id', 'my-cloud/shoes')"
 

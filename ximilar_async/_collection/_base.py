@@ -78,6 +78,11 @@ class CollectionBase:
         return self._target.prefix
 
     @property
+    def base_url(self) -> str:
+        """Return the address that the client calls."""
+        return self._session.config.base_url
+
+    @property
     def images(self) -> ImageOptions:
         """Return how `_file` and `_image` are checked and shrunk."""
         return self._images

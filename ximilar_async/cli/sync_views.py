@@ -236,6 +236,7 @@ def sync_view(report: SyncReport) -> RenderableType:
     parts += [Text(f"{key}: waited for {words}", "dim") for key, words in waits.items()]
     if report.images_unknown:
         parts.append(Text(_images_words(report.images_unknown), "yellow"))
+    parts += [Text(plain(note), "yellow") for note in report.notes]
     return Group(*parts)
 
 

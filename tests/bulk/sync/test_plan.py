@@ -149,13 +149,18 @@ async def test_what_has_moved_is_refused(shop: Shop, state: Any, tmp_path: Path)
 
 
 async def test_a_record_more_is_refused(shop: Shop, state: Any, tmp_path: Path) -> None:
-    """Somebody else inserted a record: where that can be seen, the plan is refused."""
+    """Somebody else inserted or deleted a record: the plan is refused, and nothing sent."""
     await stocked(shop, state)
     await written(shop, state, tmp_path / "plan")
     await shop.collection.insert([product(500)])
-    if isinstance(state, (str, type(None))):
-        with pytest.raises(SyncRefusedError, match=r"100 records were stored .*, and 101 are now"):
-            await bulk.apply_plan(shop.collection, tmp_path / "plan", state=state)
+    shop.clear()
+    with pytest.raises(SyncRefusedError, match=r"100 .* was made, and .*101 (are )?now"):
+        await bulk.apply_plan(shop.collection, tmp_path / "plan", state=state)
+    await shop.collection.delete(["p500", "p99"])
+    shop.clear()
+    with pytest.raises(SyncRefusedError, match=r"100 .* was made, and .*99 (are )?now"):
+        await bulk.apply_plan(shop.collection, tmp_path / "plan", state=state)
+    assert shop.writes() == {}
 
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "line gone", "line more", "no plan", "newer"])

@@ -104,6 +104,15 @@ def test_a_state_belongs_to_one_collection(tmp_path: Path) -> None:
     opened(tmp_path / "state.db").close()
 
 
+def test_a_state_belongs_to_one_machine(tmp_path: Path) -> None:
+    """What an emulator stores is not what the service stores, whatever the collection's name."""
+    path, collection = tmp_path / "state.db", {"collection": "c", "service": "photos"}
+    State.open(path, **collection, host="127.0.0.1").close()
+    with pytest.raises(StateError, match=r"what 127\.0\.0\.1 stores, not api\.ximilar\.com"):
+        State.open(path, **collection, host="api.ximilar.com")
+    State.open(path, **collection, host="127.0.0.1").close()
+
+
 def test_two_processes_do_not_share_a_state(tmp_path: Path) -> None:
     """The second one is told who has it; when the first is killed, the file is free."""
     path = tmp_path / "state.db"

@@ -220,6 +220,9 @@ def apply_plan(
 ) -> SyncJob:
     """Carry out a plan that `SyncPlan.write` wrote: just that, and only if nothing has moved since.
 
+    The state must be what it was, and the collection must have as many records as it had. That
+    somebody else changed a record shows only without a state file, where each is read again.
+
     Args:
         collection: The collection that it was made for.
         path: The plan.
@@ -284,8 +287,13 @@ def _refuse_moved(prepared: Prepared, facts: dict[str, Any]) -> None:
         raise SyncRefusedError(f"the state has moved since the plan was made: {again}")
     if stored != facts["stored"]:
         raise SyncRefusedError(
-            f"{facts['stored']} records were stored when the plan was made, and {stored} are "
+            f"{facts['stored']:,} records were stored when the plan was made, and {stored:,} are "
             f"now: {again}"
+        )
+    if prepared.there != facts["there"]:
+        raise SyncRefusedError(
+            f"the collection had {facts['there']:,} records when the plan was made, and has "
+            f"{prepared.there:,} now: {again}"
         )
     for tasks in prepared.work.tasks(*_TOUCHING, limit=_AT_ONCE):
         known = state.find([task.id for task in tasks if task.id])

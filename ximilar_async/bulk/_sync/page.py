@@ -157,6 +157,7 @@ def _notes(report: SyncReport) -> str:
         )
     if report.restored:
         notes.append(f"{report.restored:,} that an earlier run had deleted were stored again.")
+    notes += [f"{note[0].upper()}{note[1:]}." for note in report.notes]
     return " ".join(notes)
 
 

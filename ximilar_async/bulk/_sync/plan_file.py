@@ -114,6 +114,7 @@ def _lines(prepared: Prepared, collection: str, service: str) -> Iterator[bytes]
             "fingerprint": prepared.fingerprint,
             "files_root": None if prepared.root is None else os.fspath(prepared.root),
             "generation": prepared.generation,
+            "there": prepared.there,
             **{name: getattr(prepared, name) for name in _NUMBERS},
         }
     )

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from attrs import define, evolve, field
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from .course import Course
     from .difference import UnderWay
     from .terms import Terms
+
+_READINGS: Final = 3
+"""How often a collection is read whole if others write to it meanwhile."""
 
 _AT_ONCE: Final = 500
 """Records that are held against the state in one turn."""
@@ -113,7 +117,8 @@ def _open_state(collection: Collection, terms: Terms, *, dry_run: bool) -> State
     path = terms.state
     if not isinstance(path, Path) or (dry_run and not path.exists()):
         return State.passing(terms.folder)
-    state = State.open(path, collection=collection.id, service=collection.service)
+    host = urlsplit(collection.base_url).hostname or ""
+    state = State.open(path, collection=collection.id, service=collection.service, host=host)
     if dry_run and state.fact(SEEDED) is None:
         state.close()
         return State.passing(terms.folder)
@@ -124,29 +129,50 @@ async def _seed(prepared: Prepared, course: Course) -> None:
     """Read the collection where the state does not know it, and see that it fits where it does."""
     state, terms = prepared.state, prepared.terms
     course.stage = "asking the collection"
-    there = (await course.collection.get_record_count()).count or 0
-    prepared.there = there
-    course.requests += 1
-    course.check()
+    there = prepared.there = await _count(course)
     if state.fact(SEEDED) is None:
         if there:
             course.stage = "reading the collection"
-            await _read_collection(prepared, course, there)
+            there = prepared.there = await _read_collection(prepared, course, there)
         else:
             await in_thread(state.clear)
             state.note(**{SEEDED: "1"})
-    prepared.stored = await in_thread(state.count)
-    known = prepared.stored
+    prepared.stored = known = await in_thread(state.count)
     if known and not there:
         raise SyncRefusedError(
             f"the state {terms.state} knows {known} stored records, and the collection has none: "
             "nothing was sent. Check the collection; if it was emptied, move the state away"
         )
-    if known != there:
-        prepared.notes.append(f"the collection has {there} records, and {known} are known of")
+    if abs(known - there) > len(await in_thread(state.under_way)):
+        prepared.notes.append(f"the collection has {there:,} records, and {known:,} are known of")
 
 
-async def _read_collection(prepared: Prepared, course: Course, there: int) -> None:
+async def _count(course: Course) -> int:
+    there = (await course.collection.get_record_count()).count or 0
+    course.requests += 1
+    course.check()
+    return there
+
+
+async def _read_collection(prepared: Prepared, course: Course, there: int) -> int:
+    """Read the whole collection, again if its size changes meanwhile; return its size.
+
+    A record that is deleted behind the page that is read moves another one onto it, which is then
+    never seen.
+    """
+    for _ in range(_READINGS):
+        prepared.seeded = 0
+        await _read_pages(prepared, course, there)
+        if prepared.seeded == there:
+            return there
+        there = await _count(course)
+    prepared.notes.append(
+        "the collection changed each time it was read: records may have been missed"
+    )
+    return there
+
+
+async def _read_pages(prepared: Prepared, course: Course, there: int) -> None:
     def on_page(count: int) -> None:
         prepared.seeded += count
         course.requests += 1

@@ -72,6 +72,7 @@ class SyncReport:
         not_restored: How many of these could not be; the next sync tries again.
         images_unknown: Records whose stored image nobody knows, and that were left as they are.
         seeded: Records that were read from the collection first, page by page.
+        notes: What else is to be known, such as a collection that has not what the state knows.
         planned: How many records were to be sent, by what for: "insert", "update", "replace",
             "delete", "restore"; empty until the plan is made.
         requests: Requests that were sent, look-ups and pages included.
@@ -105,6 +106,7 @@ class SyncReport:
     not_restored: int = 0
     images_unknown: int = 0
     seeded: int = 0
+    notes: tuple[str, ...] = ()
     planned: Mapping[str, int] = field(factory=dict)
     requests: int = 0
     retries: int = 0
@@ -176,6 +178,7 @@ class SyncReport:
             line += f"; {self.not_restored} not restored"
         if self.withheld:
             line += f"; nothing deleted: {self.withheld}"
+        line = "; ".join([line, *self.notes])
         return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
 
     def to_dict(self) -> dict[str, Any]:
@@ -194,6 +197,7 @@ class SyncReport:
             "not_restored": self.not_restored,
             "images_unknown": self.images_unknown,
             "seeded": self.seeded,
+            "notes": list(self.notes),
             "planned": dict(self.planned),
             "ok": self.ok,
             "exit_code": int(self.exit_code),

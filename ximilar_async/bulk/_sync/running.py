@@ -134,6 +134,7 @@ class Sync:
             not_restored=tally.get("not_restored", 0),
             images_unknown=prepared.images_unknown,
             seeded=prepared.seeded,
+            notes=tuple(prepared.notes),
             planned={name: n for name in PAID if (n := planned.get(Action(name), 0))},
             **counts,
             **deletions,

@@ -85,16 +85,17 @@ class State:
         self._next = 0 if highest is None else highest + 1
 
     @classmethod
-    def open(cls, path: Path, *, collection: str, service: str) -> Self:
+    def open(cls, path: Path, *, collection: str, service: str, host: str = "") -> Self:
         """Open the state file of a collection; it is made if it is not there.
 
         Args:
             path: The file.
             collection: The collection's id.
             service: Its service.
+            host: The machine that answers for it; empty where that does not matter.
 
         Raises:
-            StateError: it is in use, of another collection, newer, damaged, or no state.
+            StateError: it is in use, of another collection or machine, newer, damaged, or no state.
 
         Example:
             >>> State.open(Path("no-such-folder/state.db"), collection="c", service="photos")
@@ -104,7 +105,7 @@ class State:
         database = open_kept(path, SCRIPTS)
         try:
             state = cls(path, True, database)  # noqa: FBT003 - an attribute
-            state._bind(collection, service)
+            state._bind(collection, service, host)
         except BaseException:
             close_kept(database, path)
             raise
@@ -120,7 +121,7 @@ class State:
         database = open_passing(folder, ";".join(SCRIPTS))
         return cls(folder or Path(), False, database)  # noqa: FBT003 - an attribute
 
-    def _bind(self, collection: str, service: str) -> None:
+    def _bind(self, collection: str, service: str, host: str) -> None:
         belongs = orjson.dumps([collection, service]).decode()
         before = self.fact("collection")
         if before is None:
@@ -130,6 +131,14 @@ class State:
             raise StateError(
                 f"the sync state {self.path} belongs to collection {theirs}, not to "
                 f"{collection!r} of service {service!r}; name another state"
+            )
+        there = self.fact("host")
+        if there is None and host:
+            self.note(host=host)
+        elif host and there != host:
+            raise StateError(
+                f"the sync state {self.path} is of what {there} stores, not {host}; name another "
+                "state"
             )
 
     def close(self) -> None:
