@@ -23,20 +23,26 @@ GOOD = Findings(
 FIVE = Ceiling.read("5%")
 
 
-def judge(found: Findings, ceiling: Ceiling = FIVE, **allowed: bool) -> None:
-    refuse(
-        found,
-        ceiling,
-        allow_delete=allowed.get("delete", False),
-        allow_new_catalog=allowed.get("new", False),
-    )
+def judge(found: Findings, ceiling: Ceiling = FIVE, **allowed: bool) -> str:
+    """Refuse what is to be refused; return why deletions are withheld from the rest."""
+    delete = allowed.get("delete", False)
+    refuse(found, ceiling, allow_delete=delete, allow_new_catalog=allowed.get("new", False))
+    return withheld(found, allow_delete=delete)
+
+
+def refused(found: Findings, ceiling: Ceiling = FIVE, **allowed: bool) -> bool:
+    try:
+        judge(found, ceiling, **allowed)
+    except SyncRefusedError:
+        return True
+    return False
 
 
 def test_a_usual_night_passes() -> None:
     """A few records gone are deleted without a question."""
-    judge(GOOD)
-    judge(evolve(GOOD, gone=5))
-    assert withheld(GOOD, allow_delete=False) == ""
+    assert judge(GOOD) == ""
+    assert judge(evolve(GOOD, gone=5)) == ""
+    assert refused(evolve(GOOD, gone=6))
 
 
 @pytest.mark.parametrize(
@@ -57,30 +63,37 @@ def test_each_guard_names_numbers_and_the_way_out(changes: dict[str, Any], words
 
 def test_what_is_meant_can_be_allowed() -> None:
     """Deletions and another catalog can be asked for; an empty source cannot."""
-    judge(evolve(GOOD, gone=40), delete=True)
-    judge(evolve(GOOD, common=0, gone=4), new=True)
-    judge(evolve(GOOD, gone=40), Ceiling.read(40))
-    with pytest.raises(SyncRefusedError):
-        judge(evolve(GOOD, usable=0), delete=True, new=True)
+    for found, ceiling, allowed in (
+        (evolve(GOOD, gone=40), FIVE, {"delete": True}),
+        (evolve(GOOD, common=0, gone=4), FIVE, {"new": True}),
+        (evolve(GOOD, gone=40), Ceiling.read(40), {}),
+    ):
+        assert refused(found)
+        assert judge(found, ceiling, **allowed) == ""
+    assert refused(evolve(GOOD, usable=0), delete=True, new=True)
 
 
 def test_nothing_is_refused_where_nothing_is_stored() -> None:
     """A first sync has no common ids, and an empty one does no harm."""
-    judge(evolve(GOOD, stored=0, common=0, gone=0))
-    judge(evolve(GOOD, stored=0, common=0, gone=0, usable=0))
+    for usable in (100, 0):
+        first = evolve(GOOD, stored=0, common=0, gone=0, usable=usable)
+        assert judge(first) == ""
+        assert refused(evolve(first, stored=1))
 
 
 def test_only_mirror_counts_deletions() -> None:
     """Other modes delete nothing."""
-    judge(evolve(GOOD, mode="upsert", gone=90))
+    for mode in ("insert", "upsert"):
+        assert judge(evolve(GOOD, mode=mode, gone=90)) == ""
+    assert refused(evolve(GOOD, mode="mirror", gone=90))
 
 
 def test_deletions_are_withheld_where_the_source_may_lie() -> None:
     """A source that broke off, or lines that may be the missing ones, delete nothing."""
-    assert "cut off" in withheld(evolve(GOOD, broken="cut off"), allow_delete=True)
-    assert "3 entries" in withheld(evolve(GOOD, nameless=3), allow_delete=False)
-    assert withheld(evolve(GOOD, nameless=3), allow_delete=True) == ""
-    judge(evolve(GOOD, broken="cut off", gone=60))
+    assert "cut off" in judge(evolve(GOOD, broken="cut off"), delete=True)
+    assert "3 entries" in judge(evolve(GOOD, nameless=3))
+    assert judge(evolve(GOOD, nameless=3), delete=True) == ""
+    assert "cut off" in judge(evolve(GOOD, broken="cut off", gone=60))
 
 
 @pytest.mark.parametrize("value", [True, "many", "-1", -1, 1.5, "150%", "nan%"])
