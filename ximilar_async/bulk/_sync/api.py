@@ -73,7 +73,8 @@ def sync(
         near_dups: Whether new records are left out if their image is nearly stored already; each is
             tried again when what it is like is deleted or replaced, or this or `radius` changes.
         radius: Largest distance of a near-duplicate; None for the service's default (5.0).
-        version_field: Field that changes with the image behind a `_url`, such as its ETag.
+        version_field: Field that changes with the image behind a `_url`, such as its ETag. An
+            image counts as changed if its version is known from before, by the same field.
         max_deletions: How much may be deleted unasked: a share ("5%", 0.05) of what is stored, or a
             number of records.
         allow_delete: Whether any number may be deleted.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from attrs import frozen
 
-from .hashes import UNKNOWABLE
+from .hashes import UNKNOWABLE, is_another_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,13 +122,13 @@ def decide(
         if known is not None and same_meta and image in (None, known.image):
             return Action.NEAR_DUPLICATE
         return Action.REJECT if image is None else Action.INSERT
-    moved = image is not None and known.image is not None and image != known.image
+    moved = _moved(image, known.image)
     if mode == "insert":
         return Action.KEPT if moved or not same_meta else Action.UNCHANGED
     if moved:
         return Action.REPLACE
     if same_meta:
-        unseen = image is not None and known.image is None
+        unseen = image is not None and image != known.image
         return Action.ADOPT if unseen else Action.UNCHANGED
     told = known.phase is Phase.STORED and same_names
     return Action.UPDATE if told else Action.LOOK
@@ -165,7 +165,7 @@ def compare(
         return Resolved(Action.REJECT if image is None else Action.INSERT)
     if mode == "insert":
         return Resolved(Action.SEED)
-    if image is not None and stored_image is not None and image != stored_image:
+    if _moved(image, stored_image):
         return Resolved(Action.REPLACE)
     removed = tuple(
         name for name in stored if name not in fields and (name in ours or not name.startswith("_"))
@@ -174,6 +174,10 @@ def compare(
     if same and not removed and marked:
         return Resolved(Action.ADOPT)
     return Resolved(Action.UPDATE, removed)
+
+
+def _moved(image: bytes | None, stored: bytes | None) -> bool:
+    return image is not None and stored is not None and is_another_image(image, stored)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -201,7 +205,9 @@ def image_in_doubt(
         under_way: What was on its way since.
     """
     if told is not None:
-        return told
+        sent = under_way.image if under_way and under_way.phase is Phase.REPLACING else None
+        either = sent is not None and told != sent and not is_another_image(told, sent)
+        return UNKNOWABLE if either else told  # which version, the address does not tell
     if known is not None and (under_way is None or under_way.phase in _IMAGE_STAYS):
         return known.image
     if under_way is None:

@@ -30,6 +30,9 @@ _MARK: Final = "1"
 """Version of the text that a record carries with state="remote"."""
 
 _SHORT: Final = 8
+_ADDRESS: Final = 6
+_FIELD: Final = 10
+"""Ends of the parts of an image's hash that stand for its address, and for its version field."""
 
 
 def metadata_of(record: Mapping[str, Any], left_out: AbstractSet[str]) -> dict[str, Any]:
@@ -97,12 +100,48 @@ def url_parts(record: Mapping[str, Any], version_field: str | None) -> list[tupl
     return parts
 
 
+def url_hash(record: Mapping[str, Any], version_field: str | None) -> bytes:
+    """Return the hash of an image given by its address alone.
+
+    With a version it begins like that without, so that the two can be told to be one address.
+
+    Args:
+        record: The record.
+        version_field: A field that changes with the image, such as an ETag; None for none.
+    """
+    address, *version = url_parts(record, version_field)
+    bare = image_hash([address])
+    if not version:
+        return bare
+    field = blake2b(str(version_field).encode(), digest_size=_FIELD - _ADDRESS).digest()
+    return bare[:_ADDRESS] + field + image_hash(version)[: SIZE - _FIELD]
+
+
+def is_another_image(one: bytes, other: bytes) -> bool:
+    """Tell whether two hashes are certainly of two images.
+
+    Under one address they are only if both have a version, by the same field: else nobody knows
+    of one of them which it was.
+
+    Example:
+        >>> old, new = {"_url": "u", "etag": "a"}, {"_url": "u", "etag": "b"}
+        >>> is_another_image(url_hash(old, "etag"), url_hash(new, "etag"))
+        True
+        >>> is_another_image(url_hash(old, None), url_hash(new, "etag"))
+        False
+    """
+    if one == other:
+        return False
+    address = one[:_ADDRESS] == other[:_ADDRESS]
+    return not address or one[_ADDRESS:_FIELD] == other[_ADDRESS:_FIELD]
+
+
 def stored_image_hash(record: Mapping[str, Any], version_field: str | None) -> bytes | None:
     """Return the hash of a stored record's image if it tells which it is: by its `_url` alone."""
     others = any(record.get(name) is not None for name in IMAGE_FIELDS - {"_url"})
     if others or not isinstance(record.get("_url"), str):
         return None
-    return image_hash(url_parts(record, version_field))
+    return url_hash(record, version_field)
 
 
 def stamp_of(path: str, size: int, mtime_ns: int, inode: int) -> bytes:

@@ -15,7 +15,16 @@ from ximilar_async.images import prepare_record
 from ximilar_async.images._files import read_file
 
 from .difference import Action, Phase, decide
-from .hashes import image_hash, metadata_hash, metadata_of, shape_key, stamp_of, url_parts
+from .hashes import (
+    image_hash,
+    is_another_image,
+    metadata_hash,
+    metadata_of,
+    shape_key,
+    stamp_of,
+    url_hash,
+    url_parts,
+)
 from .state import ALIKE
 from .work import Task
 
@@ -191,7 +200,7 @@ class Reader:
             same = self.state.shape_text(known.shape) == shape_key(one.fields)
         action = decide(mode, one.meta, image, known, same_names=same)
         if action is Action.ADOPT:
-            self.images_unknown += 1
+            self.images_unknown += known is None or known.image is None
             if self.terms.remote and known is not None and known.phase is Phase.STORED:
                 return Action.UPDATE  # the mark lacks the image
         return action
@@ -249,6 +258,8 @@ class Reader:
             return None, None
         if given == {"_file"}:
             return self._file(record["_file"], known)
+        if given == {"_url"}:
+            return self._address(record, known), None
         parts: list[tuple[str, bytes]] = []
         if "_image" in given:
             parts.append(("_image", _pixels(record["_image"])))
@@ -262,6 +273,15 @@ class Reader:
         if "_url" in given:
             parts += url_parts(record, self.terms.version_field)
         return image_hash(parts), None
+
+    def _address(self, record: Mapping[str, Any], known: Known | None) -> bytes:
+        """Return the hash of an image by its address; a version that is known is not forgotten."""
+        version_field = self.terms.version_field
+        found = url_hash(record, version_field)
+        unsaid = version_field is None or record.get(version_field) is None
+        if unsaid and known and known.image and not is_another_image(found, known.image):
+            return known.image
+        return found
 
     def _file(self, name: Any, known: Known | None) -> tuple[bytes, bytes | None]:
         """Return the hash of a file's content and its stamp; an unchanged file is not read."""
