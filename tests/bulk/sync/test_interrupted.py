@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bulk.sync.shop import opened, product, products
+from bulk.sync.shop import QUICK, opened, product, products
 from fakes import answer, refusal
 
 from ximilar_async import bulk
+from ximilar_async.bulk._sync.execute import slice_size
+from ximilar_async.bulk._sync.work import Task
 from ximilar_async.errors import BulkAborted, ServerError
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from bulk.sync.shop import Shop
 
-    from ximilar_async._protocol import Response
+    from ximilar_async._protocol import Request, Response
 
 
 @pytest.fixture
@@ -263,8 +266,8 @@ async def test_a_callback_that_raises_ends_it_and_nothing_is_lost(shop: Shop, st
     assert len(shop.writes()["insert"]) == report.inserted
 
 
-async def test_results_hold_the_sync_back(shop: Shop, state: Path) -> None:
-    """Results are fetched one by one, each once."""
+async def test_each_result_is_fetched_once(shop: Shop, state: Path) -> None:
+    """Whatever became of a record, and however small the buffer."""
     catalog = photographed(3)
     catalog[5] = product(5, price=0)
     job = bulk.sync(shop.collection, [*catalog, *products(range(40, 90))], state=state)
@@ -274,6 +277,26 @@ async def test_results_hold_the_sync_back(shop: Shop, state: Path) -> None:
         [("p3", "inserted"), ("p5", "updated"), *((f"p{n}", "inserted") for n in range(40, 90))]
     )
     assert (report.inserted, report.replaced, report.updated) == (50, 1, 1)
+
+
+@pytest.mark.parametrize("changed", [{"_url": "https://shop/new.jpg"}, {"price": -1}])
+async def test_results_hold_the_sync_back(
+    shop: Shop, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    """It is never further ahead of who fetches than a slice and the buffer."""
+    numbers = range(600)
+    await bulk.sync(shop.collection, products(numbers), state=tmp_path / "s.db")
+    shop.clear()
+    catalog = [product(n, **changed) for n in numbers]
+    job = bulk.sync(shop.collection, catalog, state=tmp_path / "s.db")
+    fetched = ahead = 0
+    async for _ in job.results(buffer=10):
+        fetched += 1
+        await asyncio.sleep(0.001)
+        sent = sum(len(b["records"]) for m, b in shop.log if m in ("insert", "update"))
+        ahead = max(ahead, sent - fetched)
+    assert fetched == len(numbers)
+    assert ahead <= slice_size(10, shop.collection.slots) + 10
 
 
 @pytest.mark.parametrize("planned", [False, True], ids=["reading", "sending"])
@@ -293,3 +316,68 @@ async def test_a_deadline_ends_it(shop: Shop, state: Path, planned: bool) -> Non
     shop.transport.fault = None
     rest = await bulk.sync(shop.collection, products(range(2000)), state=state)
     assert (rest.exit_code, rest.inserted) == (0, 1960 - report.inserted)
+
+
+async def test_a_second_look_knows_what_was_in_doubt(shop: Shop, state: Path) -> None:
+    """A photo that was replaced and put back in the catalog is put back in the collection.
+
+    Its first look-up fails, and something else has the collection looked at once more.
+    """
+    await applied_and_cut(shop, state, photographed(3))
+    assert (await shop.stored())["p3"]["_url"] == "https://shop/new-3.jpg"
+    await bulk.insert(shop.collection, [product(99)])
+    inserted = False
+
+    def fault(method: str, _: dict[str, Any]) -> Response | None:
+        nonlocal inserted
+        inserted = inserted or method == "insert"
+        if method == "get" and not inserted:
+            raise ServerError(503, 503, "busy")
+        return None
+
+    shop.transport.fault = fault
+    catalog = [*photographed(), product(99)]
+    options = bulk.Options(retry=QUICK)
+    report = await bulk.sync(shop.collection, catalog, state=state, options=options)
+    assert (report.replaced, report.unchanged, report.exit_code) == (1, 40, 0)
+    assert (await shop.stored())["p3"]["_url"] == "https://shop/3.jpg"
+
+
+async def applied_and_cut(shop: Shop, state: Path, catalog: list[Any]) -> None:
+    """Abort a sync when the service has inserted what it replaces, and not answered."""
+    inner, hanging = shop.transport.inner, asyncio.Event()
+
+    class Silent:
+        async def send(self, request: Request) -> Response:
+            answered: Response = await inner.send(request)
+            if "/insert" in request.url:
+                hanging.set()
+                await asyncio.Event().wait()
+            return answered
+
+        async def aclose(self) -> None: ...
+
+    shop.transport.inner = Silent()
+    async with bulk.sync(shop.collection, catalog, state=state) as job:
+        await hanging.wait()
+        job.abort()
+    shop.transport.inner = inner
+    shop.clear()
+
+
+async def test_what_somebody_else_stored_is_not_kept_in_memory(shop: Shop, tmp_path: Path) -> None:
+    """Records that are there already are looked at again from disk, however many they are."""
+    state = tmp_path / "s.db"
+    await bulk.sync(shop.collection, [product(9999)], state=state)
+    await bulk.insert(shop.collection, products(range(3000)))
+    catalog = [product(9999), *(product(n, blurb="x" * 1000) for n in range(3000))]
+    held: list[int] = []
+
+    def note(method: str, _: dict[str, Any]) -> None:
+        if method == "insert":
+            held.append(sum(isinstance(one, Task) for one in gc.get_objects()))
+
+    shop.transport.fault = note
+    report = await bulk.sync(shop.collection, catalog, state=state)
+    assert (report.updated, report.unchanged) == (3000, 1)
+    assert max(held) < 1500

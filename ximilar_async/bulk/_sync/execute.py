@@ -79,7 +79,7 @@ class Executor:
         await self._change()
         if self._settling.again and not self.course.over:
             self._settling.last_round = True
-            await look(self.prepared, {}, self.course)
+            await look(self.prepared, self.course)
             await self._change()
         self.tally["failed"] += await asyncio.to_thread(self.prepared.work.undecided)
         if not self.course.over:
@@ -112,14 +112,6 @@ class Executor:
         await self._phase("update", _operations.update(), (Action.UPDATE,), Phase.UPDATING)
         if not self.course.over:
             await asyncio.to_thread(self.prepared.work.done, *_SENT)
-        if self._settling.again and not self._settling.last_round:
-            await asyncio.to_thread(self._send_back)
-
-    def _send_back(self) -> None:
-        """Have those looked at, as though nothing were known, that the collection has otherwise."""
-        work, again = self.prepared.work, self._settling.again
-        work.forget_stored(task.id for task in again if task.id)
-        work.decide(evolve(task, action=Action.LOOK) for task in again)
 
     # --- what needs no request ------------------------------------------------------------------
 
@@ -206,6 +198,7 @@ class Executor:
         options = self.prepared.terms.options
         size = slice_size(options.batch_size, self.course.collection.slots)
         for tasks in self.prepared.work.tasks(Action.REPLACE, limit=size):
+            await self.wait_for_room()
             if self.course.over:
                 return
             await self._replace(tasks)

@@ -67,6 +67,8 @@ class Prepared:
     images_unknown: int = 0
     doubts: frozenset[str] = frozenset()
     """Ids of what was under way when an earlier run ended."""
+    under_way: dict[str, UnderWay] = field(factory=dict)
+    """What it was, for looks into the collection; few, for a run bounds what is pending."""
     in_doubt: int = 0
     """How many these are."""
     broken: str = ""
@@ -199,7 +201,7 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     terms, state, options = prepared.terms, prepared.state, prepared.terms.options
     doubts = await asyncio.to_thread(state.under_way)
     images = options.images or course.collection.images
-    prepared.doubts = frozenset(doubts)
+    prepared.doubts, prepared.under_way = frozenset(doubts), dict(doubts)
     reader = Reader(terms, state, prepared.work, doubts, images, course.root)
     prepared.generation = state.generation
     prepared.source, prepared.root, prepared.in_doubt = source.name, course.root, len(doubts)
@@ -220,18 +222,17 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     if prepared.withheld:
         await asyncio.to_thread(prepared.work.remove, Action.DELETE)
     course.check()
-    await look(prepared, doubts, course)
+    await look(prepared, course)
     course.check()
     await asyncio.to_thread(_take_up_refused, prepared)
     prepared.images_unknown += reader.images_unknown
 
 
-async def look(prepared: Prepared, doubts: Mapping[str, UnderWay], course: Course) -> None:
+async def look(prepared: Prepared, course: Course) -> None:
     """Look up what only the collection can tell, and decide what is to be done about it.
 
     Args:
         prepared: The tasks.
-        doubts: What was under way when an earlier run ended.
         course: Where the sync is.
 
     Raises:
@@ -240,6 +241,7 @@ async def look(prepared: Prepared, doubts: Mapping[str, UnderWay], course: Cours
     terms, state, work = prepared.terms, prepared.state, prepared.work
     await look_up(work, course)
     mode = "upsert" if terms.mode == "mirror" and prepared.withheld else terms.mode
+    doubts = prepared.under_way
     prepared.images_unknown += await asyncio.to_thread(resolve, terms, state, work, doubts, mode)
     await asyncio.to_thread(prepared.count)
 

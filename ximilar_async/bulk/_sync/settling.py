@@ -38,8 +38,8 @@ class Settling:
     tell: Callable[[Result], None]
     tally: Counter[str] = field(factory=Counter, init=False)
     """What became of records, by the names in the report."""
-    again: list[Task] = field(factory=list, init=False)
-    """Tasks of which the collection says something else than the state."""
+    again: bool = field(default=False, init=False)
+    """Whether the collection said something else of any task than the state."""
     last_round: bool = field(default=False, init=False)
     """Whether nothing is treated once more."""
     waiting: int = field(default=0, init=False)
@@ -95,13 +95,24 @@ class Settling:
         unmark = [id_ for id_ in self._unmark if id_ not in self.prepared.doubts]
         put, gone, state = self._put, self._gone, self.prepared.state
         later, work = self._later, self.prepared.work
+        again = [task.id for task in later if task.id and task.action is Action.LOOK]
         self._put, self._gone, self._unmark, self._later = [], [], [], []
 
         def write() -> None:
             state.settle(put=put, gone=gone, unmark=unmark)
+            work.forget_stored(again)
             work.decide(later)
 
         return write
+
+    def _look_again(self, task: Task) -> None:
+        """Have a task looked at once more, for the collection says something else."""
+        self.again = True
+        self._later.append(evolve(task, action=Action.LOOK))
+        under_way = self.prepared.under_way.get(task.id or "")
+        if under_way is not None and under_way.phase is not Phase.REPLACING:
+            # A look has settled this doubt, and what is stored now is somebody else's.
+            del self.prepared.under_way[task.id or ""]
 
     def stays(self, task: Task) -> None:
         """Note that a task was certainly not begun."""
@@ -184,7 +195,7 @@ class Settling:
         elif result.outcome is not Outcome.FAILED:
             self._unmark += [task.id] if task.id else []
         if result.outcome is Outcome.ALREADY_PRESENT and not self.last_round:
-            self.again.append(task)
+            self._look_again(task)
             return
         self.count(task, _NAMES[result.outcome], result)
 
@@ -215,7 +226,7 @@ class Settling:
         elif result.outcome is Outcome.NOT_FOUND:
             self._gone += [task.id] if task.id else []
             if not self.last_round:
-                self.again.append(task)
+                self._look_again(task)
                 return
             reason = "it is not stored any more; somebody else deletes, too"
             result = evolve(result, outcome=Outcome.FAILED, reason=reason)
