@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import subprocess
@@ -23,6 +24,8 @@ from ximilar_async.errors import BulkAborted, ConnectError, XimilarError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ximilar_async._protocol import Response
 
 PAGE = Path(__file__).parent.parent / "docs/logging.md"
 QUICK = Retry(base=0, throttled_base=0)
@@ -185,6 +188,20 @@ async def test_a_call_tells_why_it_is_sent_again(heard: Heard) -> None:
     assert heard.of("give_up")[0]["attempts"] == 2
 
 
+async def test_a_pause_is_told_once(heard: Heard) -> None:
+    """Many requests that are refused at the same time make one pause, and one record."""
+
+    async def refuse(_: object) -> Response:
+        await asyncio.sleep(0.01)  # until all of them have left
+        return refusal(429, retry_after="0.05")
+
+    transport = ScriptedTransport([refuse] * 4, then=answered(answer_count=5))
+    async with client_of(transport, limits=Limits(concurrency=4)) as client:
+        shoes = client.collection("shoes")
+        await asyncio.gather(*(shoes.get_record_count() for _ in range(4)))
+    assert (heard.counts["retry"], heard.counts["hold"]) == (4, 1)
+
+
 async def test_a_run_tells_its_outage_and_its_sums(heard: Heard) -> None:
     """Opening and closing of the breaker lie between start and end; the end has the counts."""
     await _run_in_trouble()
@@ -235,6 +252,23 @@ async def test_a_sync_tells_its_stages(heard: Heard, tmp_path: Path) -> None:
     assert "insert" in stages
     assert [told["unchanged"] for told in heard.of("sync.plan")] == [0, 25]
     assert heard.of("sync.plan")[0]["tasks"] == {"insert": 25}
+
+
+async def test_stages_that_come_again_are_details(heard: Heard, tmp_path: Path) -> None:
+    """Replaced images go in slices: their stages are told at INFO once, and then at DEBUG."""
+    options = bulk.Options(batch_size=1)
+    settings = {"limits": Limits(concurrency=1)}
+    async with Emulator() as emulator, client_of(emulator.transport(), **settings) as client:
+        for host in ("one", "two"):
+            catalog = [{"_id": str(n), "_url": f"https://{host}.example/{n}.jpg"} for n in range(6)]
+            state = tmp_path / "state.db"
+            await bulk.sync(client.collection("shoes"), catalog, state=state, options=options)
+    second = heard.records[heard.events.index("sync.end") + 1 :]
+    stages = [(r.levelname, extras(r)["stage"]) for r in second if hasattr(r, "stage")]
+    levels = Counter(stages)
+    repeated = [stage for level, stage in levels if level == "DEBUG"]
+    assert repeated
+    assert all(levels["INFO", stage] == 1 for _, stage in levels)
 
 
 async def test_a_sync_that_is_refused_is_a_warning(heard: Heard, tmp_path: Path) -> None:
