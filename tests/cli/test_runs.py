@@ -159,6 +159,39 @@ def test_replay_finds_large_records_where_they_came_from(
     assert stored()["big"]["words"] == words
 
 
+def test_replay_maps_the_columns_of_where_records_came_from(
+    told: Callable[..., Any], stored: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    """A catalog that was inserted by --map is read by it again; such options go with --origin."""
+    (tmp_path / "list.csv").write_text(f"sku;photo;words\nbig;a.png;{'x' * 70_000}\n")
+    columns = ("--map", "id=sku", "--map", "image=photo", "--map", "words", "--delimiter", ";")
+    insert = ("insert", "list.csv", *columns, *HERE, "--rejects", "rejects.jsonl")
+    assert told(*insert).code == 1
+    picture(1).save(tmp_path / "a.png")
+    replay = ("replay", "rejects.jsonl", "--everything", *HERE)
+    done = told(*replay, *columns)
+    assert (done.code, done.out) == (2, "")
+    assert "go with --origin" in done.err
+    done = told(*replay, "--origin", "list.csv", *columns, "--json")
+    assert (done.code, counts(done)) == (0, {"inserted": 1})
+    assert stored()["big"]["words"] == "x" * 70_000
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(("operation", "outcome"), [("update", "updated"), ("delete", "deleted")])
+def test_replay_maps_columns_as_its_operation_does(
+    told: Callable[..., Any], tmp_path: Path, operation: str, outcome: str
+) -> None:
+    """An update takes no image, and a deletion nothing but ids."""
+    (tmp_path / "s.csv").write_text("sku,photo,price\nr1,none.png,9\n")
+    envelope = _failed(1, {"_id": "r1"}) | {"source": "s.csv", "omitted": "large", "record": None}
+    rejects = write(tmp_path / "rejects.jsonl", envelope)
+    columns = ("--map", "id=sku", "--map", "image=photo", "--map", "price")
+    words = ("replay", rejects, "--operation", operation, *HERE, "--origin", "s.csv", *columns)
+    done = told(*words, "--json")
+    assert (done.code, counts(done)) == (0, {outcome: 1})
+
+
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
     ("operation", "outcome"),

@@ -347,6 +347,18 @@ def test_a_plan_is_a_page_where_a_report_is_asked_for(
     assert json.loads((tmp_path / "plan.json").read_text())["insert"] == 3
 
 
+def test_what_failed_in_a_sync_is_not_to_be_replayed(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What is replayed would be inserted, and may have been updates: the next sync tries again."""
+    source = write(tmp_path / "all.jsonl", products(3))
+    kept = ("--rejects", "rejects.jsonl", "--report", "night.json")
+    assert told("sync", source, *HERE, *kept).code == 0
+    written = json.loads((tmp_path / "night.json").read_text())
+    assert written["command"].startswith("ximilar-async sync ")
+    assert written["replay"] is None
+
+
 # --- ends ---------------------------------------------------------------------------------------
 
 

@@ -8,10 +8,14 @@ from typer import Argument, Option
 
 from ximilar_async import bulk
 from ximilar_async._collection import Collection
-from ximilar_async.sources import open_source
+from ximilar_async.sources import Source, open_source
+from ximilar_async.sources._open import Format
 
+from .failures import UsageError
 from .ids import local_path, open_ids
+from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
+from .reading import Delimiter, Encoding, FormatOption
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
 
@@ -21,12 +25,15 @@ EXAMPLES: Final = (
   ximilar-async insert catalog.jsonl -c shoes-id --rejects rejects.jsonl
   ximilar-async replay rejects.jsonl -c shoes-id --rejects still-rejected.jsonl
   ximilar-async replay rejects.jsonl -c shoes-id --everything --origin catalog.jsonl
+  ximilar-async replay rejects.jsonl -c shoes-id --origin catalog.csv --map id=sku --map image=photo
   ximilar-async replay rejects.jsonl -c c1 --operation delete --emulator data/
 
 Records that failed, or found no room, are sent once more, as they were read; --everything sends \
 those too that were rejected for what they are, such as a missing image that is there now. Records \
-that are too large for a rejects file are read from where they came from: --origin.
+that are too large for a rejects file are read from where they came from: --origin, with the same \
+--map, --config and other options about its columns as the earlier run.
 """
+    + NOTES
     + EXIT_CODES
 )
 
@@ -63,6 +70,10 @@ def replay(
             rich_help_panel=ACTION,
         ),
     ] = None,
+    format: FormatOption = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    mapped: Mapped,
     insertion: Insertion,
     run: Run,
     place: Place,
@@ -72,12 +83,11 @@ def replay(
     """Send the records of a rejects file once more, and account for every record."""
     near_dups = operation == "near_dups_insert"
     insertion.check("--operation near_dups_insert", near_dups=near_dups)
-    check_files(
-        run, {"REJECTS": source, "--origin": None if origin is None else local_path(origin)}
+    inputs = {"--origin": None if origin is None else local_path(origin), "--config": mapped.config}
+    check_files(run, {"REJECTS": source, **inputs})
+    came_from = _came_from(
+        origin, operation, mapped, format=format, encoding=encoding, delimiter=delimiter
     )
-    came_from = None
-    if origin is not None:
-        came_from = open_ids(origin) if operation == "delete" else open_source(origin)
 
     def start(collection: Collection) -> bulk.Job:
         return bulk.replay(
@@ -91,3 +101,27 @@ def replay(
         )
 
     return carry_out(Plan(f"replay {source.name}", start, run, place, access, output))
+
+
+def _came_from(
+    origin: str | None,
+    operation: str,
+    mapped: Mapped,
+    *,
+    format: Format | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> Source | None:
+    """Return what the earlier run read, as it read it.
+
+    Raises:
+        UsageError: options say how to read it, and it is not named.
+    """
+    if origin is None:
+        if mapped.mapping is not None or (format, encoding, delimiter) != (None, None, None):
+            raise UsageError("options about columns and how to read go with --origin: name it")
+        return None
+    open_ = open_ids if operation == "delete" else open_source
+    records = open_(origin, format=format, encoding=encoding, delimiter=delimiter)
+    take = {"update": mapped.of_changes, "delete": mapped.of_ids}.get(operation, mapped.of_records)
+    return take(records)

@@ -146,7 +146,7 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
 
 
 def is_written(
-    report: Report | SyncReport, run_: Run, place: Place, access: Access, operation: str
+    report: Report | SyncReport, run_: Run, place: Place, access: Access, operation: str | None
 ) -> bool:
     """Write a report, if one is wanted; where that fails the run's own exit code still counts.
 
@@ -155,9 +155,11 @@ def is_written(
         run_: The run's options.
         place: Where to.
         access: How.
-        operation: What `replay` is to do with what failed.
+        operation: What `replay` is to do with what failed; None where running the same command
+            again is what helps.
     """
-    replay = replay_command(run_.rejects, place, access, operation)
+    rejects = None if operation is None else run_.rejects
+    replay = replay_command(rejects, place, access, operation or "")
     return _wrote(run_, lambda path: report.write(path, command=own_command(), replay=replay))
 
 

@@ -181,7 +181,7 @@ async def _sync(
     if begins and not _is_new(state):
         words = "made of what is stored; " if report.seeded else ""
         say(f"the state is new: {state}; {words}the next sync needs it", order.output)
-    if not is_written(report, order.run, order.place, order.access, "insert"):
+    if not is_written(report, order.run, order.place, order.access, operation=None):
         code = code or ExitCode.TROUBLE
     return code
 
