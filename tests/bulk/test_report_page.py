@@ -14,8 +14,8 @@ from PIL import Image
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
+from ximilar_async.bulk._origin import Origin
 from ximilar_async.bulk._rejects import RejectsFile
-from ximilar_async.bulk._report import Origin
 from ximilar_async.bulk._report_records import MOST
 from ximilar_async.emulator import Emulator, Faults, faults
 from ximilar_async.errors import BulkAborted, ConfigError

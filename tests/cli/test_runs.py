@@ -280,10 +280,12 @@ def test_the_command_on_a_page_can_be_typed(
     with serve("--capacity", 25) as url:
         place = ("-c", "c1", "--url", url)
         kept = ("--rejects", "my rejects.jsonl", "--report", "run.html")
-        assert told("insert", source, *place, *kept, "--concurrency", 1).code == 4
+        how = ("--near-dups", "--radius", 0.5, "--concurrency", 1)
+        assert told("insert", source, *place, *kept, *how).code == 4
         page = (tmp_path / "run.html").read_text(encoding="utf-8")
         commands = [unescape(words) for words in re.findall("<code>(.*?)</code>", page)]
         (command,) = [words for words in commands if " replay " in words]
+        assert "--operation near_dups_insert --radius 0.5 --collection c1 " in command
         assert told("delete", source, *place).code == 0
         done = told(*shlex.split(command)[1:], "--json")
     assert done.code == 0

@@ -11,9 +11,10 @@ from ._duplicates import Duplicates, duplicates
 from ._export import ExportReport, export
 from ._job import Job
 from ._options import Options
+from ._origin import Origin
 from ._outcomes import Outcome, Result
 from ._records import delete, get, insert, near_dups_insert, replay, update
-from ._report import ExitCode, Origin, Report, Stop
+from ._report import ExitCode, Report, Stop
 from ._searches import near_duplicates, visual_knn
 from ._series import Period, Point, Timeline
 from ._sync import Mode, SyncJob, SyncPlan, SyncReport, apply_plan, plan_sync, sync

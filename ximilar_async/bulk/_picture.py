@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from ._origin import Origin
 from ._outcomes import TROUBLE
-from ._report import Origin, Report
+from ._report import Report
 from ._series import Moment
 
 if TYPE_CHECKING:

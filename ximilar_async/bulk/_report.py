@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ximilar_async.errors import BulkAborted, ConfigError
+from ximilar_async.errors import BulkAborted
 
+from ._origin import Origin
 from ._outcomes import GOOD, TROUBLE, Outcome
+from ._report_file import write_report
 from ._series import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from os import PathLike
 
     from ._outcomes import Result
@@ -70,31 +69,6 @@ _EXIT_CODES: Mapping[Stop, ExitCode] = {
     Stop.ASKED: ExitCode.INTERRUPTED,
     Stop.DEFECT: ExitCode.ACCOUNTING,
 }
-
-
-@frozen(kw_only=True)
-class Origin:
-    """What a run read, where it went, and which files it kept.
-
-    Args:
-        source: What the records came from.
-        collection: The collection's id.
-        service: The service that it belongs to.
-        journal: The journal's path; empty without one.
-        rejects: The rejects file's path; empty without one.
-        rejects_from: How long the rejects file was when the run began, in bytes.
-        run: Name of the run in the rejects file; empty where it has several.
-        root: Folder that the records' `_file` is below, where there is one.
-    """
-
-    source: str = ""
-    collection: str = ""
-    service: str = ""
-    journal: str = ""
-    rejects: str = ""
-    rejects_from: int = field(default=0, repr=False)
-    run: str = field(default="", repr=False)
-    root: str | None = None
 
 
 @frozen(kw_only=True)
@@ -342,37 +316,6 @@ class Report:
             lambda: {**self.to_dict(), "command": command or None, "replay": replay or None},
             lambda: run_page(self, command=command, replay=replay),
         )
-
-
-REPORT_VERSION = 1
-"""Version of a report's JSON; members may be added without another one."""
-
-REPORT_ENDINGS = (".html", ".json")
-"""What the name of a report may end in."""
-
-
-def write_report(
-    path: str | PathLike[str], facts: Callable[[], dict[str, Any]], page: Callable[[], str]
-) -> None:
-    """Write a report by the ending of its name, the whole of it or nothing; blocking.
-
-    Args:
-        path: The file.
-        facts: Returns what the JSON is to hold.
-        page: Returns the page.
-
-    Raises:
-        ConfigError: it ends otherwise.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in REPORT_ENDINGS:
-        raise ConfigError(f"a report is written as .html or .json, not {path.name!r}")
-    if path.suffix.lower() == ".html":
-        text = page()
-    else:
-        written = datetime.now(UTC).isoformat(timespec="seconds")
-        text = json.dumps({"version": REPORT_VERSION, "written": written, **facts()}, indent=2)
-    path.write_text(f"{text.rstrip()}\n", encoding="utf-8")
 
 
 def _sample(result: Result) -> dict[str, Any]:

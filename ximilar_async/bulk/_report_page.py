@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from ximilar_async.pages import Part
 
-    from ._report import Origin, Report
+    from ._origin import Origin
+    from ._report import Report
 
 
 def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
@@ -186,7 +187,7 @@ def replay_call(report: Report) -> str:
 
     Example:
         >>> from ximilar_async.bulk import Report
-        >>> from ximilar_async.bulk._report import Origin
+        >>> from ximilar_async.bulk import Origin
         >>> origin = Origin(rejects="rejects.jsonl")
         >>> replay_call(Report(operation="insert", read=0, counts={}, origin=origin))
         "report = await bulk.replay(collection, 'rejects.jsonl')"

@@ -18,8 +18,9 @@ from ._rejects import decode_envelope
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ._origin import Origin
     from ._outcomes import Result
-    from ._report import Origin, Report
+    from ._report import Report
 
 MOST: Final = 500
 """Records of an outcome that a page shows."""

@@ -11,6 +11,7 @@ from attrs import fields
 from .options import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from .options import Access
@@ -32,7 +33,13 @@ def own_command() -> str:
     return shlex.join([NAME, *TYPED.get()])
 
 
-def replay_command(rejects: Path | None, place: Place, access: Access, operation: str) -> str:
+def replay_command(
+    rejects: Path | None,
+    place: Place,
+    access: Access,
+    operation: str,
+    options: Sequence[str] = (),
+) -> str:
     """Return the command line that sends again what failed; empty without a rejects file.
 
     Args:
@@ -40,6 +47,7 @@ def replay_command(rejects: Path | None, place: Place, access: Access, operation
         place: Where to.
         access: How.
         operation: What to do with the records.
+        options: Further options, as they are typed.
 
     Example:
         >>> from pathlib import Path
@@ -53,6 +61,7 @@ def replay_command(rejects: Path | None, place: Place, access: Access, operation
     words = [NAME, "replay", str(rejects)]
     if operation in _OPERATIONS and operation != "insert":
         words += ["--operation", operation]
+    words += options
     words += _named("--collection", place.collection)
     if place.service != fields(Place).service.default:
         words += ["--service", place.service]

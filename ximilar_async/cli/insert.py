@@ -83,5 +83,6 @@ def insert(
             place,
             access,
             output,
+            insertion.words,
         )
     )

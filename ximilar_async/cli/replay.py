@@ -100,7 +100,8 @@ def replay(
             options=insertion.applied(run.options),
         )
 
-    return carry_out(Plan(f"replay {source.name}", start, run, place, access, output))
+    title = f"replay {source.name}"
+    return carry_out(Plan(title, start, run, place, access, output, insertion.words))
 
 
 def _came_from(

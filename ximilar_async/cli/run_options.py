@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 from typer import Option
 
 from ximilar_async.bulk import Options
@@ -227,6 +227,22 @@ class Insertion:
                 raise UsageError(f"{name} goes with {switch}: it says which are left out")
         if self.near_dup_group is not None and self.near_dup_order != "grouped":
             raise UsageError("--near-dup-group goes with --near-dup-order grouped")
+
+    @property
+    def words(self) -> list[str]:
+        """Return what was said here as it is typed.
+
+        Example:
+            >>> Insertion(radius=3.5, remember_ids=True).words
+            ['--radius', '3.5', '--remember-ids']
+        """
+        said: list[str] = []
+        for one in fields(type(self)):
+            value = getattr(self, one.name)
+            if value != one.default:
+                said.append(f"--{one.name.replace('_', '-')}")
+                said += [] if value is True else [str(value)]
+        return said
 
     def applied(self, options: Options) -> Options:
         """Return options of `bulk` with these among them."""

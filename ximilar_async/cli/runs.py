@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from ximilar_async.bulk import ExitCode, Stop
-from ximilar_async.bulk._report import REPORT_ENDINGS, write_report
+from ximilar_async.bulk._report_file import ENDINGS, write_report
 from ximilar_async.bulk._sync.page import plan_page
 from ximilar_async.errors import BulkAborted
 from ximilar_async.pages import counted
@@ -21,7 +21,7 @@ from .signals import run
 from .tables import report_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ximilar_async._collection import Collection
@@ -44,6 +44,8 @@ class Plan:
     place: Place
     access: Access
     output: Output
+    again: Sequence[str] = ()
+    """Options that sending again takes too, as they are typed."""
 
 
 def carry_out(plan: Plan) -> int:
@@ -68,7 +70,9 @@ def carry_out(plan: Plan) -> int:
             job = plan.start(collection)
             done = await follow(job, plan.title, output, signals, plan.run.max_records)
         code = conclude(done, output, signals)
-        if not is_written(done, plan.run, plan.place, plan.access, done.operation):
+        if not is_written(
+            done, plan.run, plan.place, plan.access, operation=done.operation, again=plan.again
+        ):
             code = code or ExitCode.TROUBLE
         return code
 
@@ -92,7 +96,7 @@ def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
             raise failures.UsageError(f"{name} {str(path)!r} is a folder: name a file")
         if path is not None and not path.parent.is_dir():
             raise failures.UsageError(f"{name}: there is no folder {str(path.parent)!r}")
-    if run_.report is not None and run_.report.suffix.lower() not in REPORT_ENDINGS:
+    if run_.report is not None and run_.report.suffix.lower() not in ENDINGS:
         raise failures.UsageError(
             "--report writes a page or JSON: name a file that ends in .html or .json, not "
             f"{run_.report.name!r}"
@@ -146,7 +150,13 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
 
 
 def is_written(
-    report: Report | SyncReport, run_: Run, place: Place, access: Access, operation: str | None
+    report: Report | SyncReport,
+    run_: Run,
+    place: Place,
+    access: Access,
+    *,
+    operation: str | None,
+    again: Sequence[str] = (),
 ) -> bool:
     """Write a report, if one is wanted; where that fails the run's own exit code still counts.
 
@@ -157,9 +167,10 @@ def is_written(
         access: How.
         operation: What `replay` is to do with what failed; None where running the same command
             again is what helps.
+        again: Options that `replay` takes besides.
     """
     rejects = None if operation is None else run_.rejects
-    replay = replay_command(rejects, place, access, operation or "")
+    replay = replay_command(rejects, place, access, operation or "", again)
     return _wrote(run_, lambda path: report.write(path, command=own_command(), replay=replay))
 
 

@@ -145,7 +145,7 @@ def ceiling(value: float) -> float:
 
     Example:
         >>> ceiling(37), ceiling(0.0018), ceiling(0)
-        (40, 0.002, 1)
+        (40.0, 0.002, 1)
     """
     if value <= 0:
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ximilar_async.bulk._report import Origin
+from ximilar_async.bulk._origin import Origin
 from ximilar_async.bulk._report_page import footer_of, where_to
 from ximilar_async.bulk._report_parts import (
     most_waited_for,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from ximilar_async.bulk._report import ExitCode, Report, write_report
+from ximilar_async.bulk._report import ExitCode, Report
+from ximilar_async.bulk._report_file import write_report
 from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:

@@ -1,0 +1,44 @@
+"""Reports as files."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ximilar_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+
+VERSION: Final = 1
+"""Version of a report's JSON; members may be added without another one."""
+
+ENDINGS: Final = (".html", ".json")
+"""What the name of a report may end in."""
+
+
+def write_report(
+    path: str | PathLike[str], facts: Callable[[], dict[str, Any]], page: Callable[[], str]
+) -> None:
+    """Write a report by the ending of its name, the whole of it or nothing; blocking.
+
+    Args:
+        path: The file.
+        facts: Returns what the JSON is to hold.
+        page: Returns the page.
+
+    Raises:
+        ConfigError: it ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"a report is written as .html or .json, not {path.name!r}")
+    if path.suffix.lower() == ".html":
+        text = page()
+    else:
+        written = datetime.now(UTC).isoformat(timespec="seconds")
+        text = json.dumps({"version": VERSION, "written": written, **facts()}, indent=2)
+    path.write_text(f"{text.rstrip()}\n", encoding="utf-8")
