@@ -8,16 +8,33 @@ comparison: times, rates, ports, versions, and the progress that is shown meanwh
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
+import shlex
+import subprocess
 import sys
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ximilar_async import Ximilar
+from ximilar_async.cli import run
+from ximilar_async.emulator import Emulator
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ximilar_async import Record
+
 _TYPED = re.compile(r"^\$ ((?:[^\n]*\\\n)*[^\n]*)\n?", re.MULTILINE)
+
+_PLAIN = re.compile(r'ximilar-async ([^;|&<>$`]*)(; echo "exit code \$\?")?')
+"""A command of ours that needs no shell."""
 
 _FIGURES = [
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
@@ -62,22 +79,68 @@ def command_folder(folder: Path) -> Path:
     return folder
 
 
-async def typed(command: str, folder: Path, settings: Mapping[str, str]) -> str:
-    """Run a command in a folder, and return what it printed to both its streams."""
+def typed(command: str, folder: Path, settings: Mapping[str, str], *, here: bool) -> str:
+    """Run a command in a folder, and return what it printed to both its streams.
+
+    Args:
+        command: What is typed into bash.
+        folder: The working directory.
+        settings: Variables of the environment, besides those that are set.
+        here: Whether a command of ours that needs no shell runs in this process: starting one for
+            each takes longer than what it does.
+    """
+    settings = {"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb", **settings}
+    if here and (plain := _PLAIN.fullmatch(command)):
+        return _typed_here(shlex.split(plain[1]), folder, settings, tell_code=bool(plain[2]))
     kept = {name: text for name, text in os.environ.items() if not name.startswith("XIMILAR")}
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-c",
-        command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    done = subprocess.run(
+        ["bash", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd=folder,
-        env={**kept, "NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb", **settings},
+        env={**kept, **settings},
+        check=False,
+        timeout=60,
     )
+    return done.stdout.decode("utf-8")
+
+
+def _typed_here(
+    words: list[str], folder: Path, settings: Mapping[str, str], *, tell_code: bool
+) -> str:
+    printed = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        redirect_stdout(printed),
+        redirect_stderr(printed),
+    ):
+        for name in ("XIMILAR_COLLECTION", *settings):
+            environment.delenv(name, raising=False)
+        for name, text in settings.items():
+            environment.setenv(name, text)
+        environment.chdir(folder)
+        code = run(words)
+    return printed.getvalue() + (f"exit code {code}\n" if tell_code else "")
+
+
+@contextmanager
+def serving(records: Mapping[str, list[Record]]) -> Iterator[str]:
+    """Yield the address of an emulator in a thread, with collections that hold records."""
+    address: Future[str] = Future()
+    over = threading.Event()
+
+    async def serve() -> None:
+        async with Emulator() as emulator, Ximilar("any", base_url=emulator.url) as client:
+            for name, some in records.items():
+                await client.collection(name).insert(some)
+            address.set_result(emulator.url)
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout=60)
-    except TimeoutError:
-        process.kill()
-        raise
-    return output.decode("utf-8")
+        yield address.result(timeout=60)
+    finally:
+        over.set()
+        thread.join()

@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 import typer
-from consoles import command_folder, normalised, turns_of, typed, written
+from consoles import command_folder, normalised, serving, turns_of, typed, written
 from documented import lay_out_files, seed_records
 
-from ximilar_async import Ximilar
 from ximilar_async.cli import app
-from ximilar_async.emulator import Emulator
 
 ROOT = Path(__file__).parent.parent
 FENCE, END = "```console\n", "```\n"
@@ -30,21 +28,6 @@ PAGES = [
 ]
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
-
-
-def text_of(page: Path) -> str:
-    """Return a page's text."""
-    return page.read_text(encoding="utf-8")
-
-
-def rewrite(page: Path, text: str) -> None:
-    """Write a page anew, without the port that an emulator happened to have."""
-    page.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8900", text), encoding="utf-8")
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def pieces_of(text: str) -> list[str]:
@@ -93,26 +76,26 @@ def test_only_what_differs_by_itself_is_left_aside(one: str, other: str, same: b
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
-async def test_commands_print_what_stands_there(page: Path, tmp_path: Path) -> None:
+def test_commands_print_what_stands_there(page: Path, tmp_path: Path) -> None:
     """All commands of a page, one after the other in one folder, print what the page shows."""
     folder = tmp_path / "shop"
-    lay_out_files(_made(folder))
-    pieces = pieces_of(text_of(page))
+    folder.mkdir()
+    lay_out_files(folder)
+    pieces = pieces_of(page.read_text(encoding="utf-8"))
     path = f"{command_folder(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"
-    async with Emulator() as emulator:
-        settings = {"PATH": path, "XIMILAR_TOKEN": "any-token", "XIMILAR_URL": emulator.url}
-        async with Ximilar("any-token", base_url=emulator.url) as client:
-            await client.collection("shoes-id").insert(seed_records())
+    with serving({"shoes-id": seed_records()}) as url:
+        settings = {"PATH": path, "XIMILAR_TOKEN": "any-token", "XIMILAR_URL": url}
         for number, block in list(enumerate(pieces))[1::2]:
             turns = [
-                (command, (await typed(command, folder, settings)).replace(str(folder), HOME))
+                (command, typed(command, folder, settings, here=not WRITE))
                 for command, _ in turns_of(block)
             ]
+            printed = written(turns).replace(str(folder), HOME)
             if not WRITE:
-                assert normalised(written(turns)) == normalised(block)
-            pieces[number] = written(turns)
+                assert normalised(printed) == normalised(block)
+            pieces[number] = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8900", printed)
     if WRITE:
-        rewrite(page, joined(pieces))
+        page.write_text(joined(pieces), encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
