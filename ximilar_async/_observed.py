@@ -39,7 +39,7 @@ class ObservedSession(Session):
         observer: Who watches.
     """
 
-    _observer: Observer = field(kw_only=True)
+    _observer: Observer = field(kw_only=True, alias="observer")
 
     def __attrs_post_init__(self) -> None:
         self._observer.opened(self)
