@@ -1,4 +1,4 @@
-"""A version field may be given for the first time, forgotten and renamed: no image is sent twice."""
+"""A version field may be new, forgotten once or renamed: no image is sent again for that."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from ximilar_async.bulk._options import Options, check_call
 from ximilar_async.errors import BulkAborted, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
@@ -82,8 +84,8 @@ def sync(
         remote_field: Name of the field with state="remote".
         options: How the bulk runs are sent; `on_result` and `rejects` are told of every record that
             was sent or turned away, `progress` of the bulk run under way; `fields` are all that
-            counts of a record. `journal`, `dry_run`, `max_records` and exact attribution are not
-            for a sync.
+            counts of a record: others are not sent, and stay where they are stored. `journal`,
+            `dry_run`, `max_records` and exact attribution are not for a sync.
 
     Returns:
         A `SyncJob`; awaiting it gives the `SyncReport`.
@@ -247,9 +249,9 @@ def apply_plan(
         report = await bulk.apply_plan(shoes, "shoes.plan", state="shoes.db")
         print(report.summary())
     """
-    chosen = options or Options()
     header = read_plan(path, None)
     facts = header.facts
+    chosen = evolve(options or Options(), fields=facts.get("fields"))
     terms = Terms(
         mode=facts["mode"],
         state=state,

@@ -35,7 +35,9 @@ _FIELD: Final = 10
 """Ends of the parts of an image's hash that stand for its address, and for its version field."""
 
 
-def metadata_of(record: Mapping[str, Any], left_out: AbstractSet[str]) -> dict[str, Any]:
+def metadata_of(
+    record: Mapping[str, Any], left_out: AbstractSet[str], counted: AbstractSet[str] | None = None
+) -> dict[str, Any]:
     """Return the fields of a record that `update` can change.
 
     A field that is null is a field that is not there: null is how a field is removed.
@@ -43,14 +45,16 @@ def metadata_of(record: Mapping[str, Any], left_out: AbstractSet[str]) -> dict[s
     Args:
         record: The record.
         left_out: Fields that are none of it: `_id`, images, the sync's own mark.
+        counted: The only fields that count; None for all.
 
     Example:
         >>> metadata_of({"_id": "1", "price": 3, "sale": None}, {"_id"})
         {'price': 3}
     """
-    return {
+    fields = {
         name: value for name, value in record.items() if value is not None and name not in left_out
     }
+    return fields if counted is None else {n: v for n, v in fields.items() if n in counted}
 
 
 def metadata_hash(fields: Mapping[str, Any]) -> bytes:

@@ -53,7 +53,7 @@ def row_of(stored: Mapping[str, Any], id: str, terms: Terms, state: State) -> Ro
         if mark is None:
             return Row(id, UNKNOWABLE, None, state.shape(()), phase=Phase.SEEDED)
         return Row(id, mark.meta, mark.image, state.shape_of(mark.shape))
-    fields = metadata_of(stored, terms.left_out)
+    fields = terms.metadata(stored)
     image = stored_image_hash(stored, terms.version_field)
     return Row(id, metadata_hash(fields), image, state.shape(fields), phase=Phase.SEEDED)
 
@@ -186,12 +186,12 @@ class _Doubt:
         """Return what is to be done, and whether an image stays unknown."""
         if task.record is None and self._under_way is not None:
             return self._absent(task, self._under_way, mode), False
-        fields = metadata_of(orjson.loads(task.record or b"{}"), self._terms.left_out)
+        fields = self._terms.metadata(orjson.loads(task.record or b"{}"))
         stored_image, stored = self._stored_image(), self._stored
         found = compare(
             self._terms.mode,
             fields,
-            None if stored is None else metadata_of(stored, self._terms.left_out),
+            None if stored is None else self._terms.metadata(stored),
             image=task.image,
             stored_image=stored_image,
             ours=self._ours(),
@@ -199,7 +199,9 @@ class _Doubt:
         )
         done = evolve(task, action=found.action, removed=found.removed)
         if found.action is Action.INSERT and self._is_half_replaced():
-            return evolve(done, action=Action.RESTORE), False
+            done = evolve(done, action=Action.RESTORE)
+        if done.action in (Action.REPLACE, Action.RESTORE):
+            return self._completed(done), False
         if found.action is Action.SEED:
             done = self._seeded(done)
         kept = found.action in (Action.ADOPT, Action.UPDATE)
@@ -207,6 +209,19 @@ class _Doubt:
             record = orjson.dumps({"record": orjson.loads(task.record or b"null")})
             return evolve(done, record=record, reason="is not stored, and has no image"), False
         return done, kept and task.image is not None and stored_image is None
+
+    def _completed(self, task: Task) -> Task:
+        """Return a task that inserts again, with the fields that do not count and are to stay."""
+        counted, sent = self._terms.counted, self._under_way and self._under_way.record
+        before = self._stored or (orjson.loads(sent) if sent else {})
+        if counted is None or not before:
+            return task
+        stay = {
+            name: value
+            for name, value in metadata_of(before, self._terms.left_out | counted).items()
+            if not name.startswith("_")  # the service's own
+        }
+        return evolve(task, record=orjson.dumps(stay | orjson.loads(task.record or b"{}")))
 
     def _is_half_replaced(self) -> bool:
         under_way = self._under_way
@@ -233,7 +248,7 @@ class _Doubt:
 
     def _seeded(self, task: Task) -> Task:
         """Return the task with what the stored record itself tells."""
-        fields = metadata_of(self._stored or {}, self._terms.left_out)
+        fields = self._terms.metadata(self._stored or {})
         return evolve(
             task,
             meta=metadata_hash(fields),

@@ -108,6 +108,7 @@ def _lines(prepared: Prepared, collection: str, service: str) -> Iterator[bytes]
             "near_dups": terms.near_dups,
             "radius": terms.radius,
             "version_field": terms.version_field,
+            "fields": terms.options.fields,
             "remote": terms.remote,
             "remote_field": terms.remote_field,
             "source": prepared.source,

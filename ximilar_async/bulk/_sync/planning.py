@@ -121,9 +121,15 @@ def _open_state(collection: Collection, terms: Terms, *, dry_run: bool) -> State
         return State.passing(terms.folder)
     host = urlsplit(collection.base_url).hostname or ""
     state = State.open(path, collection=collection.id, service=collection.service, host=host)
-    if dry_run and state.fact(SEEDED) is None:
+    new = state.fact(SEEDED) is None
+    if dry_run and new:
         state.close()
         return State.passing(terms.folder)
+    try:
+        state.hold_fields(terms.options.fields, new=new)
+    except BaseException:
+        state.close()
+        raise
     return state
 
 

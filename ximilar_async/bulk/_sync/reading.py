@@ -93,7 +93,7 @@ class Reader:
     _left_out: frozenset[str] = field(init=False)
     _alike: bool = field(init=False)
     """Whether near-duplicates were told by the same terms before."""
-    _fields: frozenset[str] | None = field(init=False)
+    _counted: frozenset[str] | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         # A bit a row: a set of the ids of millions would not be bounded.
@@ -101,9 +101,7 @@ class Reader:
         self._taken = bytearray(len(self._seen))
         self._left_out = self.terms.left_out
         self._alike = self.state.fact(ALIKE) == self.terms.alike
-        fields = self.terms.options.fields
-        version = {self.terms.version_field or "_id"}
-        self._fields = None if fields is None else frozenset(fields) | version
+        self._counted = self.terms.counted
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Make tasks of the next entries."""
@@ -130,9 +128,7 @@ class Reader:
         if entry.fault is not None:
             self._reject(entry, self.read, entry.fault, id_)
             return None
-        fields = metadata_of(record, self._left_out)
-        if self._fields is not None:
-            fields = {name: fields[name] for name in fields.keys() & self._fields}
+        fields = metadata_of(record, self._left_out, self._counted)
         try:
             meta = metadata_hash(fields)
         except RecordError as error:
@@ -199,6 +195,8 @@ class Reader:
         if known is not None and self.terms.remote:
             same = self.state.shape_text(known.shape) == shape_key(one.fields)
         action = decide(mode, one.meta, image, known, same_names=same)
+        if action is Action.REPLACE and self._counted is not None:
+            return Action.LOOK  # for its fields that do not count, and are to stay
         if action is Action.ADOPT:
             self.images_unknown += known is None or known.image is None
             if self.terms.remote and known is not None and known.phase is Phase.STORED:

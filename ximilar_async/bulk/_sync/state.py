@@ -141,6 +141,30 @@ class State:
                 "state"
             )
 
+    def hold_fields(self, fields: Iterable[str] | None, *, new: bool) -> None:
+        """See that a state is used with the fields that it was made with.
+
+        Args:
+            fields: The only fields that count; None for all.
+            new: Whether it is being made.
+
+        Raises:
+            StateError: it was made with others.
+        """
+        given = "null" if fields is None else orjson.dumps(sorted(set(fields))).decode()
+        held = given if new else self.fact("fields") or "null"
+        if held != given:
+            before, now = (
+                "all fields" if one == "null" else f"the fields {', '.join(orjson.loads(one))}"
+                for one in (held, given)
+            )
+            raise StateError(
+                f"the sync state {self.path} was made with {before}, not with {now}: name another "
+                "state; it is begun by reading the collection"
+            )
+        if new:
+            self.note(fields=held)
+
     def close(self) -> None:
         """Give the file free; twice does no harm."""
         with self._lock:

@@ -12,9 +12,11 @@ from ximilar_async.bulk._options import Options
 from ximilar_async.errors import ConfigError
 
 from .guards import Ceiling
-from .hashes import IMAGE_FIELDS
+from .hashes import IMAGE_FIELDS, metadata_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from attrs import Attribute
 
     from .difference import Mode
@@ -79,6 +81,16 @@ class Terms:
     def left_out(self) -> frozenset[str]:
         """Return the fields of a record that are none of its metadata."""
         return IMAGE_FIELDS | {"_id", self.remote_field}
+
+    @property
+    def counted(self) -> frozenset[str] | None:
+        """Return the only fields of a record that count; None for all."""
+        fields = self.options.fields
+        return None if fields is None else frozenset(fields) | {self.version_field or "_id"}
+
+    def metadata(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a record that count and that `update` can change."""
+        return metadata_of(record, self.left_out, self.counted)
 
     @property
     def folder(self) -> Path | None:
