@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from attrs import field, frozen
 
 from ximilar_async import bulk
-from ximilar_async.bulk._sync.difference import Action
 
 from .screen import plain
 
@@ -17,12 +15,9 @@ if TYPE_CHECKING:
 
     from ximilar_async._collection import Collection
     from ximilar_async._models import Record
-    from ximilar_async.bulk._sync.work import Task
 
 _MOST_TEXT: Final = 24
 _MOST_FIELDS: Final = 3
-_MOST: Final = 5
-"""Records of a kind."""
 
 
 @frozen
@@ -94,7 +89,7 @@ async def samples_of(collection: Collection, plan: bulk.SyncPlan) -> Samples:
 
 
 async def _changes(collection: Collection, plan: bulk.SyncPlan) -> Mapping[str, list[Change]]:
-    sent = {str(record["_id"]): record for record in _to_be_updated(plan)}
+    sent = {str(record["_id"]): record for record in plan.records("update")}
     if not sent:
         return {}
     found: dict[str, list[Change]] = {}
@@ -109,26 +104,12 @@ async def _changes(collection: Collection, plan: bulk.SyncPlan) -> Mapping[str, 
 
 
 def _rejected(plan: bulk.SyncPlan) -> Iterator[str]:
-    for task in _tasks(plan, Action.REJECT):
-        if task.reason.startswith(task.spot):
-            yield task.reason
+    for place, reason in plan.rejects:
+        if reason.startswith(place):
+            yield reason
         else:
-            between = " " if task.reason.startswith(("is ", "has ")) else ": "
-            yield f"{task.spot}{between}{task.reason}"
-
-
-def _to_be_updated(plan: bulk.SyncPlan) -> list[Record]:
-    """Return the samples of a plan's updates as they would be sent."""
-    return [
-        orjson.loads(task.record or b"{}") | dict.fromkeys(task.removed)
-        for task in _tasks(plan, Action.UPDATE)
-    ]
-
-
-def _tasks(plan: bulk.SyncPlan, action: Action) -> list[Task]:
-    """Return the first tasks of a kind."""
-    work = plan._prepared.work  # noqa: SLF001 - the plan says ids, not what would be sent or why
-    return next(work.tasks(action, limit=_MOST), [])
+            between = " " if reason.startswith(("is ", "has ")) else ": "
+            yield f"{place}{between}{reason}"
 
 
 def _short(value: Any) -> str:

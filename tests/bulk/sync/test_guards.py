@@ -53,12 +53,20 @@ def test_a_usual_night_passes() -> None:
         ({"common": 0}, r"none of the 100 ids .* among the 100 stored .*allow_new_catalog"),
         ({"gone": 40}, r"40 of 100 stored .* \(40\.0%\), more than the 5% .*allow_delete"),
         ({"gone": 6}, r"6 of 100 stored records are not in catalog\.jsonl"),
+        ({"gone": 1_035, "stored": 2_000}, r"1,035 of 2,000 stored records are not"),
     ],
 )
 def test_each_guard_names_numbers_and_the_way_out(changes: dict[str, Any], words: str) -> None:
     """Empty source, wrong catalog, too much gone."""
     with pytest.raises(SyncRefusedError, match=words):
         judge(evolve(GOOD, **changes))
+
+
+def test_entries_without_an_id_are_counted_in_words() -> None:
+    """One is an entry; many have a thousands separator."""
+    assert judge(evolve(GOOD, nameless=1)).startswith("1 entry of catalog.jsonl has no readable")
+    many = judge(evolve(GOOD, nameless=1_200))
+    assert many.startswith("1,200 entries of catalog.jsonl have no readable")
 
 
 def test_what_is_meant_can_be_allowed() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 from bulk.sync.shop import opened, product, products
+from documented import picture
 
 from ximilar_async import Ximilar, bulk
 from ximilar_async.errors import ConfigError, SyncRefusedError
@@ -197,3 +200,63 @@ async def test_a_plan_of_another_collection_is_refused(shop: Shop, tmp_path: Pat
         bulk.apply_plan(shop.collection, tmp_path / "plan", state="remote")
     with pytest.raises(ConfigError, match="cannot read the plan"):
         bulk.apply_plan(shop.collection, tmp_path / "nowhere")
+
+
+# --- what it holds ------------------------------------------------------------------------------
+
+
+async def test_a_plan_shows_what_would_be_sent(shop: Shop, state: Any) -> None:
+    """Changed fields, null for one that goes, ids alone to delete; no mark of the sync's own."""
+    await stocked(shop, state)
+    catalog = [product(2, price=7, name=None), *products(range(3, 100)), product(200)]
+    async with shop_plan(shop, catalog, state) as plan:
+        assert plan.records("update") == [{"_id": "p2", "price": 7, "name": None}]
+        assert plan.records("delete", limit=1) == [{"_id": "p0"}]
+        assert plan.records("insert") == [product(200)]
+        assert plan.records("restore") == []
+        with pytest.raises(ConfigError, match="no records to 'adopt', but to insert, update"):
+            plan.records("adopt")
+        with pytest.raises(ConfigError, match="limit"):
+            plan.records("update", limit=0)
+
+
+async def test_a_plan_says_why_records_are_rejected(shop: Shop, tmp_path: Path) -> None:
+    """Place and reason of the first of them, as JSON too."""
+    catalog = [product(1), {"_id": "x"}, product(2, price=float("nan"))]
+    async with shop_plan(shop, catalog, tmp_path / "s.db") as plan:
+        (first, why), (second, _) = sorted(plan.rejects)
+        assert (first, second, plan.rejected) == ("record 2", "record 3", 2)
+        assert "has no image" in why
+        assert [first, why] in plan.to_dict()["rejects"]
+
+
+@asynccontextmanager
+async def shop_plan(
+    shop: Shop, catalog: list[dict[str, Any]], state: Any
+) -> AsyncIterator[bulk.SyncPlan]:
+    with await bulk.plan_sync(shop.collection, catalog, mode="mirror", state=state) as plan:
+        yield plan
+
+
+@pytest.mark.parametrize("change", ["changed", "gone", "touched"])
+async def test_a_photo_that_changed_is_refused(shop: Shop, tmp_path: Path, change: str) -> None:
+    """Sent as it is now it would be taken for what it was; a new time alone is no change."""
+    folder, state = tmp_path / "photos", tmp_path / "state.db"
+    folder.mkdir()
+    for n in range(3):
+        picture(n).save(folder / f"{n}.png")
+        os.utime(folder / f"{n}.png", (1_700_000_000, 1_700_000_000))
+    with await bulk.plan_sync(shop.collection, folder, state=state) as plan:
+        plan.write(tmp_path / "plan")
+    photo = folder / "1.png"
+    if change == "gone":
+        photo.unlink()
+    else:
+        picture(50 if change == "changed" else 1).save(photo)
+    job = bulk.apply_plan(shop.collection, tmp_path / "plan", state=state)
+    if change == "touched":
+        assert (await job).inserted == 3
+        return
+    with pytest.raises(SyncRefusedError, match=r"the photo of record '1\.png' .* plan again"):
+        await job
+    assert shop.writes() == {}

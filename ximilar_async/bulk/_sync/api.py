@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ximilar_async.bulk._options import Options, check_call
-from ximilar_async.errors import BulkAborted, SourceError, SyncRefusedError
+from ximilar_async.errors import BulkAborted, ImageError, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
 from ximilar_async.sources._fingerprint import fingerprint_of
 
@@ -20,6 +20,7 @@ from .job import SyncJob
 from .plan import plan_of
 from .plan_file import read_plan, take_numbers
 from .planning import opened, plan
+from .reading import Reader
 from .running import Sync, sent_so_far
 from .terms import Terms
 
@@ -225,6 +226,7 @@ def apply_plan(
 
     The state must be what it was, and the collection must have as many records as it had. That
     somebody else changed a record shows only without a state file, where each is read again.
+    Photos in files must be those that they were: one whose size or time changed is read.
 
     Args:
         collection: The collection that it was made for.
@@ -274,6 +276,7 @@ def apply_plan(
         take_numbers(header, prepared)
         prepared.root = course.root
         await asyncio.to_thread(_refuse_moved, prepared, facts)
+        await asyncio.to_thread(_refuse_other_photos, prepared, course)
         prepared.count()
         course.check()
 
@@ -308,7 +311,25 @@ def _refuse_moved(prepared: Prepared, facts: dict[str, Any]) -> None:
                 )
 
 
+def _refuse_other_photos(prepared: Prepared, course: Course) -> None:
+    """Refuse a plan if a photo that it sends is not the one that it was made of; blocking."""
+    images = course.options.images or course.collection.images
+    state, work = prepared.state, prepared.work
+    reader = Reader(prepared.terms, state, work, {}, images, course.root)
+    for tasks in work.tasks(*_WITH_IMAGE, limit=_AT_ONCE):
+        for task in tasks:
+            try:
+                same, why = reader.has_image_of(task), "is another one than when it was planned"
+            except ImageError as error:
+                same, why = False, f"cannot be read any more ({error})"
+            if not same:
+                raise SyncRefusedError(
+                    f"the photo of record {task.id!r} {why}: nothing was sent; plan again"
+                )
+
+
 _AT_ONCE = 500
+_WITH_IMAGE = (Action.INSERT, Action.REPLACE)
 _TOUCHING = (Action.INSERT, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 

@@ -107,21 +107,21 @@ def refuse(
     if not found.usable and found.stored:
         why = f" ({found.broken})" if found.broken else ""
         raise SyncRefusedError(
-            f"{found.source} has no usable record{why}, and {found.stored} are stored: refused, "
+            f"{found.source} has no usable record{why}, and {found.stored:,} are stored: refused, "
             "for an empty catalog is mostly a broken export. Look at the source; to empty a "
             "collection, delete its records"
         )
     if found.stored and not found.common and not allow_new_catalog:
         raise SyncRefusedError(
-            f"none of the {found.usable} ids of {found.source} is among the {found.stored} stored "
-            "ones: this is no catalog of this collection. Check source, `_id` and collection; "
-            "if it is meant, allow it (allow_new_catalog)"
+            f"none of the {found.usable:,} ids of {found.source} is among the {found.stored:,} "
+            "stored ones: this is no catalog of this collection. Check source, `_id` and "
+            "collection; if it is meant, allow it (allow_new_catalog)"
         )
     if found.mode != "mirror" or allow_delete or withheld(found, allow_delete=allow_delete):
         return
     if not ceiling.allows(found.gone, of=found.stored):
         raise SyncRefusedError(
-            f"{found.gone} of {found.stored} stored records are not in {found.source} "
+            f"{found.gone:,} of {found.stored:,} stored records are not in {found.source} "
             f"({found.gone / found.stored:.1%}), more than the {ceiling.words} that may be "
             "deleted unasked (max_deletions): nothing was sent. Check the source; if they are "
             "to be deleted, allow it (allow_delete)"
@@ -140,8 +140,11 @@ def withheld(found: Findings, *, allow_delete: bool) -> str:
     if found.broken:
         return f"the source broke off ({found.broken}); sync again with the whole source"
     if found.nameless and found.gone and not allow_delete:
+        one = found.nameless == 1
+        entries = f"{found.nameless:,} " + ("entry" if one else "entries")
         return (
-            f"{found.nameless} entries of {found.source} have no readable `_id`, and each may be "
-            "one of the records that seem gone; mend them, or allow it (allow_delete)"
+            f"{entries} of {found.source} {'has' if one else 'have'} no readable `_id`, and "
+            f"{'it' if one else 'each'} may be one of the records that seem gone; mend "
+            f"{'it' if one else 'them'}, or allow the deletions (allow_delete)"
         )
     return ""

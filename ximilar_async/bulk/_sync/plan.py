@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import orjson
 from attrs import field, frozen
 
 from ximilar_async._validation import check_whole
 from ximilar_async.errors import ConfigError
 
 from .difference import Action
+from .hashes import IMAGE_FIELDS
 from .plan_file import write_plan
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from .difference import Mode
     from .planning import Prepared
+    from .work import Task
 
 _SAMPLES: Final = 5
 PAID: Final = ("insert", "update", "replace", "delete", "restore")
@@ -56,6 +59,7 @@ class SyncPlan:
         notes: What else is to be known.
         requests: Requests by method, repetitions left aside.
         samples: A few ids of each kind.
+        rejects: Places of the first records that cannot be sent, and why.
     """
 
     mode: Mode
@@ -81,12 +85,36 @@ class SyncPlan:
     notes: tuple[str, ...]
     requests: Mapping[str, int]
     samples: Mapping[str, tuple[str, ...]] = field(repr=False)
+    rejects: tuple[tuple[str, str], ...] = field(repr=False)
     _prepared: Prepared = field(repr=False, alias="prepared")
 
     @property
     def changes(self) -> int:
         """Return how many records would be changed."""
         return self.insert + self.update + self.replace + self.delete + self.restore
+
+    def records(self, kind: str, *, limit: int = _SAMPLES) -> list[dict[str, Any]]:
+        """Return the first records of a kind as they would be sent; a `_file` stays a path.
+
+        An update has null for each field that it removes; what is deleted has its `_id` alone.
+
+        Args:
+            kind: "insert", "update", "replace", "delete" or "restore".
+            limit: How many.
+
+        Raises:
+            ConfigError: there is no such kind, or the limit is below 1.
+
+        Example:
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            print(plan.records("update", limit=1))
+        """
+        if kind not in PAID:
+            raise ConfigError(f"a plan has no records to {kind!r}, but to {', '.join(PAID)}")
+        check_whole("limit", limit, least=1)
+        return [
+            _record(task) for task in next(self._prepared.work.tasks(Action(kind), limit=limit), [])
+        ]
 
     def credits(self, prices: Mapping[str, float]) -> float:
         """Return what it would cost, at prices that are yours to know: they are not published.
@@ -163,7 +191,7 @@ class SyncPlan:
         return (
             plain
             | {"notes": list(self.notes), "requests": dict(self.requests)}
-            | {"samples": samples}
+            | {"samples": samples, "rejects": [list(reject) for reject in self.rejects]}
         )
 
     def write(self, path: str | PathLike[str]) -> None:
@@ -232,9 +260,23 @@ def plan_of(prepared: Prepared, collection: str, service: str, slice_size: int) 
         notes=tuple(prepared.notes),
         requests=_requests(prepared, slice_size),
         samples={kind.value: prepared.work.samples(kind, _SAMPLES) for kind in kinds},
+        rejects=_rejects(prepared),
         prepared=prepared,
         **{kind.value: tasks[kind] for kind in kinds},
     )
+
+
+def _record(task: Task) -> dict[str, Any]:
+    """Return what would be sent for a task, the mark of state="remote" left aside."""
+    record: dict[str, Any] = orjson.loads(task.record or b"{}")
+    if task.action is Action.UPDATE:
+        record = {name: value for name, value in record.items() if name not in IMAGE_FIELDS}
+    return {"_id": task.id} | record | dict.fromkeys(task.removed)
+
+
+def _rejects(prepared: Prepared) -> tuple[tuple[str, str], ...]:
+    tasks = next(prepared.work.tasks(Action.REJECT, limit=_SAMPLES), [])
+    return tuple((task.spot, task.reason) for task in tasks)
 
 
 def _requests(prepared: Prepared, slice_size: int) -> dict[str, int]:

@@ -148,7 +148,7 @@ async def _seed(prepared: Prepared, course: Course) -> None:
     prepared.stored = known = await in_thread(state.count)
     if known and not there:
         raise SyncRefusedError(
-            f"the state {terms.state} knows {known} stored records, and the collection has none: "
+            f"the state {terms.state} knows {known:,} stored records, and the collection has none: "
             "nothing was sent. Check the collection; if it was emptied, move the state away"
         )
     if abs(known - there) > len(await in_thread(state.under_way)):

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from attrs import define, field, frozen
 
 from ximilar_async._encoding import encode_body
@@ -14,7 +15,7 @@ from ximilar_async.errors import ImageError, RecordError
 from ximilar_async.images import prepare_record
 from ximilar_async.images._files import read_file
 
-from .difference import Action, Phase, decide
+from .difference import Action, Known, Phase, decide
 from .hashes import (
     image_hash,
     is_another_image,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ximilar_async.images import ImageOptions
     from ximilar_async.sources import Entry
 
-    from .difference import Known, UnderWay
+    from .difference import UnderWay
     from .state import State
     from .terms import Terms
     from .work import Work
@@ -109,6 +110,20 @@ class Reader:
         known = self.state.find([one.id for one in fresh])
         for one in fresh:
             self._treat(one, known.get(one.id))
+
+    def has_image_of(self, task: Task) -> bool:
+        """Tell whether a task's image file is the one that it was made of; others cannot change.
+
+        It is read only if its size or time are others.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        record = orjson.loads(task.record or b"{}")
+        if {name for name in _IMAGES if record.get(name) is not None} != {"_file"}:
+            return True
+        was = Known(0, b"", task.image, 0, task.stamp, Phase.STORED)
+        return self._file(record["_file"], was)[0] == task.image
 
     def is_gone(self, n: int) -> bool:
         """Tell whether the record of a row was not in the source."""
