@@ -9,7 +9,12 @@ from attrs import frozen
 from ximilar_async.errors import ConfigError, SyncRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .difference import Mode
+
+_MANY = 10
+"""Records from which on most of those that are stored are worth a note."""
 
 _EXAMPLE = 'a number of records (200), a share as text ("5%") or as a number (0.05)'
 
@@ -126,6 +131,25 @@ def refuse(
             "deleted unasked (max_deletions): nothing was sent. Check the source; if they are "
             "to be deleted, allow it (allow_delete)"
         )
+
+
+def lost_fields(removed: Mapping[str, int], stored: int) -> list[str]:
+    """Return a note for each field that goes away in most records: a column may have been lost.
+
+    Args:
+        removed: Records that lose a field, by its name.
+        stored: Records that are stored.
+
+    Example:
+        >>> lost_fields({"name": 60, "season": 3}, 80)
+        ["60 of 80 stored records lose the field 'name', as where a source has lost a column"]
+    """
+    return [
+        f"{count:,} of {stored:,} stored records lose the field {name!r:.60}, as where a source "
+        "has lost a column"
+        for name, count in removed.items()
+        if count >= _MANY and 2 * count > stored
+    ]
 
 
 def withheld(found: Findings, *, allow_delete: bool) -> str:

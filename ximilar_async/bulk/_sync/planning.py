@@ -15,7 +15,7 @@ from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import SourceError, SyncRefusedError
 
 from .difference import Action, Phase
-from .guards import Findings, refuse, withheld
+from .guards import Findings, lost_fields, refuse, withheld
 from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .refused import ANY
@@ -230,6 +230,8 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     course.check()
     await look(prepared, course)
     course.check()
+    lost = await asyncio.to_thread(prepared.work.removed)
+    prepared.notes += lost_fields(lost, prepared.stored)
     await asyncio.to_thread(_take_up_refused, prepared)
     prepared.images_unknown += reader.images_unknown
 

@@ -117,6 +117,18 @@ class Work:
             number: int = self._database.execute(query, (Action.LOOK,)).fetchone()[0]
         return number
 
+    def removed(self) -> Counter[str]:
+        """Return the fields that updates remove, with the number of records of each."""
+        query = (
+            "SELECT removed, count(*) FROM work WHERE action = ? AND removed IS NOT NULL "
+            "GROUP BY removed"
+        )
+        counts: Counter[str] = Counter()
+        with self._lock:
+            for names, count in self._database.execute(query, (Action.UPDATE,)):
+                counts.update(dict.fromkeys(orjson.loads(names), count))
+        return counts
+
     def samples(self, action: Action, limit: int) -> tuple[str, ...]:
         """Return the first ids of a kind, or places where there is none."""
         query = "SELECT coalesce(id, spot) FROM work WHERE action = ? ORDER BY place LIMIT ?"

@@ -1,0 +1,50 @@
+"""A catalog whose export lost a column is told of, in the plan and in the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bulk.sync.shop import opened, product
+
+from ximilar_async import bulk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTE = "16 of 30 stored records lose the field 'name', as where a source has lost a column"
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize(("lost", "notes"), [(16, [NOTE]), (15, [])])
+async def test_a_field_that_goes_away_in_most_records(
+    tmp_path: Path,
+    seeded: bool,  # noqa: FBT001 - a parameter
+    lost: int,
+    notes: list[str],
+) -> None:
+    """Whether the state knows the field, or a look into the collection shows it."""
+    state, full = tmp_path / "s.db", [product(n) for n in range(30)]
+    catalog: list[dict[str, Any]] = [product(n, name=None) for n in range(lost)] + full[lost:]
+    async with opened() as shop:
+        if seeded:
+            await bulk.insert(shop.collection, full)
+        else:
+            await bulk.sync(shop.collection, full, state=state)
+        with await bulk.plan_sync(shop.collection, catalog, state=state) as plan:
+            assert list(plan.notes) == notes
+            assert (NOTE in plan.summary()) is bool(notes)
+        report = await bulk.sync(shop.collection, catalog, state=state)
+        assert (report.updated, list(report.notes)) == (lost, notes)
+        report = await bulk.sync(shop.collection, catalog, state=state)
+        assert (report.unchanged, list(report.notes)) == (30, [])
+
+
+async def test_a_small_collection_is_not_told_of(tmp_path: Path) -> None:
+    """Of a few records a field may well go away in most."""
+    state = tmp_path / "s.db"
+    async with opened() as shop:
+        await bulk.sync(shop.collection, [product(n) for n in range(9)], state=state)
+        catalog = [product(n, name=None) for n in range(9)]
+        report = await bulk.sync(shop.collection, catalog, state=state)
+    assert (report.updated, list(report.notes)) == (9, [])
