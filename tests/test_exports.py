@@ -25,6 +25,7 @@ FACES = [
     "ximilar_async.emulator",
     "ximilar_async.errors",
     "ximilar_async.sources",
+    "ximilar_async.telemetry",
 ]
 """Modules that users import from."""
 
@@ -61,6 +62,7 @@ CLIENT = [
     "ssl",
     "trust_env",
     "processes",
+    "telemetry",
 ]
 EMULATOR = [
     "path",

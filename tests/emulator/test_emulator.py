@@ -11,6 +11,7 @@ import pytest
 from emulated import PlaneExtractor, ask, at, ids, request
 
 from ximilar_async.emulator import Emulator, EmulatorError
+from ximilar_async.emulator.faults import throttled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +157,7 @@ async def test_a_closed_emulator_says_so() -> None:
         ({"capacity": -1}, "capacity must be a whole number of at least 0, not -1"),
         ({"capacity": 2.5}, "capacity must be a whole number of at least 0, not 2.5"),
         ({"port": -1}, "port must be a whole number of at least 0, not -1"),
+        ({"faults": throttled()}, r"a single rule goes into Faults\(rule\)"),
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, Any], words: str) -> None:

@@ -85,6 +85,11 @@ class Settings:
     seed: int | None = 0
 
     def __attrs_post_init__(self) -> None:
+        if self.faults is not None and not callable(self.faults):
+            raise ValueError(
+                f"faults must be Faults(…) of rules, or a function, not {self.faults!r:.60}; "
+                "a single rule goes into Faults(rule)"
+            )
         if (self.url_images == "fetch") != bool(self.url_allow):
             raise ValueError(
                 "url_images='fetch' and url_allow belong together: images are fetched from the "
