@@ -26,6 +26,7 @@ from .duplicates_page import MOST_TILES, DuplicatesPage
 from .duplicates_view import MOST_ROWS, fetched, group_json, headline, id_line, table_of
 from .export import opened
 from .failures import UsageError
+from .found_options import Html, Images, read_names
 from .options import ACTION, Access, Output, Place, read_distance
 from .progress import bar_view, live
 from .screen import complain, put, put_json, say
@@ -113,22 +114,8 @@ def duplicates(
             rich_help_panel=ACTION,
         ),
     ] = None,
-    html: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE.html",
-            help="Write a page with the images instead of printing a table.",
-            rich_help_panel=ACTION,
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        Option(
-            metavar="FOLDER",
-            help="With --html: where the images lie, as for `search`.",
-            rich_help_panel=ACTION,
-        ),
-    ] = None,
+    html: Html = None,
+    images: Images = None,
     remote_images: Annotated[
         bool,
         Option(
@@ -153,7 +140,7 @@ def duplicates(
 ) -> int:
     """List groups of records whose images are nearly the same."""
     condition = None if filter is None else read_filter(filter)
-    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    names = read_names(fields)
     check_page(html, images)
     if remote_images and html is None:
         raise UsageError("--remote-images goes with --html: it is the page that loads them")

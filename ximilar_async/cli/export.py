@@ -23,6 +23,7 @@ from ximilar_async.sinks import replaced
 
 from .connect import find_collection, open_client
 from .failures import UsageError
+from .found_options import read_names
 from .options import ACTION, HOW, Access, Output, Place
 from .pace import Pace
 from .progress import bar_view, live
@@ -85,7 +86,7 @@ def export(
     """Write all records of a collection with all their fields to a file; resumable."""
     if file == STDOUT and output.json:
         raise UsageError("--json prints a summary to stdout: name a file to export to")
-    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    names = read_names(fields)
 
     async def work(_: object) -> int:
         async with open_client(access) as client:

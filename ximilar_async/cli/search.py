@@ -14,6 +14,7 @@ from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
 from .failures import UsageError
+from .found_options import Html, Images, read_names
 from .options import ACTION, Access, Output, Place
 from .pages import search_page
 from .screen import put, put_json, say
@@ -66,31 +67,15 @@ def search(
             rich_help_panel=ACTION,
         ),
     ] = None,
-    html: Annotated[
-        Path | None,
-        Option(
-            metavar="FILE.html",
-            help="Write a page with the images instead of printing a table.",
-            rich_help_panel=ACTION,
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        Option(
-            metavar="FOLDER",
-            help="With --html: where the images of records lie; a record's is found by its _id, "
-            "with or without the ending. Or the file of JSON lines that was inserted: then by its "
-            "_file there.",
-            rich_help_panel=ACTION,
-        ),
-    ] = None,
+    html: Html = None,
+    images: Images = None,
     place: Place,
     access: Access,
     output: Output,
 ) -> int:
     """Find the records of a collection that look most like an image."""
     condition = None if filter is None else read_filter(filter)
-    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    names = read_names(fields)
     query = query_record(image)
     check_page(html, images)
     needed = ("_id",) if html is None else ("_id", "_file", "_url")  # to find the images

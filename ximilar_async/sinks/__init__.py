@@ -4,7 +4,7 @@ Records are first gathered in a `Spool`, a file of JSON lines that survives a ki
 `Conversion` turns it into what the ending asks for. Nothing here knows collections or networks.
 """
 
-from ._base import Sink, replaced
+from ._base import Sink, replaced, sync_folder
 from ._convert import Conversion
 from ._formats import Format, format_of
 from ._spool import Mark, Spool, Terms
@@ -21,4 +21,5 @@ __all__ = [
     "Terms",
     "format_of",
     "replaced",
+    "sync_folder",
 ]

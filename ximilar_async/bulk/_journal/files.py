@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ximilar_async.errors import JournalError
+from ximilar_async.sinks import sync_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -111,16 +112,6 @@ def replace(path: Path, data: bytes) -> int:
             new.unlink()
         raise
     return fd
-
-
-def sync_folder(path: Path) -> None:
-    """Bring a file's name to the disk after it was made or renamed, where the file system can."""
-    with suppress(OSError):
-        fd = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def reason(error: OSError) -> str:

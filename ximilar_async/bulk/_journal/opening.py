@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ximilar_async.errors import JournalError
+from ximilar_async.sinks import sync_folder
 
 from .codec import Start, encode
-from .files import append, replace, sync_folder
+from .files import append, replace
 from .reader import load
 from .state import resume_from
 
