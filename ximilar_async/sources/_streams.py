@@ -19,7 +19,7 @@ _UNIT: Final = 4
 """Zero bytes may stand behind a stream of xz, by the four."""
 
 
-class Decompressor(Protocol):
+class _Decompressor(Protocol):
     """What Python has for bz2 and xz."""
 
     @property
@@ -43,15 +43,16 @@ class Streams(io.RawIOBase):
         padded: Whether zero bytes may stand behind a stream.
     """
 
-    def __init__(self, file: BinaryIO, new: Callable[[], Decompressor], *, padded: bool) -> None:
+    def __init__(self, file: BinaryIO, new: Callable[[], _Decompressor], *, padded: bool) -> None:
         self._file = file
         self._new = new
         self._padded = padded
-        self._stream: Decompressor | None = None
+        self._stream: _Decompressor | None = None
         self._rest = b""
         """What was read and is behind the last stream."""
 
     def readable(self) -> bool:
+        """Tell that it can be read."""
         return True
 
     def readinto(self, buffer: Any, /) -> int:
