@@ -142,7 +142,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
 
 
 async def _address(file: Path) -> tuple[str, str]:
-    for _ in range(300):
+    for _ in range(600):
         lines = await asyncio.to_thread(_lines, file)
         if len(lines) == 2:
             return lines[0], lines[1]
