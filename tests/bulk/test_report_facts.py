@@ -26,6 +26,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "number or null": (int, float, type(None)),
     "yes or no": (bool,),
     "object": (dict,),
+    "list of texts": (list,),
 }
 
 
