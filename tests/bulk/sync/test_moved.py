@@ -94,3 +94,30 @@ async def test_the_state_of_another_machine_is_refused(shop: Shop, tmp_path: Pat
     async with Ximilar("t", transport=shop.transport, base_url=url, retry=QUICK) as client:
         with pytest.raises(StateError, match=r"what api\.ximilar\.com stores, not 127\.0\.0\.1"):
             await bulk.sync(client.collection("shoes"), products(range(4)), state=state)
+
+
+async def test_what_others_deleted_is_stored_again(shop: Shop, tmp_path: Path) -> None:
+    """The ids are read, what is missing is new, and what is there is left; a plan only says so."""
+    state = tmp_path / "state.db"
+    await bulk.sync(shop.collection, products(range(40)), state=state)
+    await shop.collection.delete([f"p{n}" for n in range(1, 10)])
+    words = "the collection has 31 records, and 40 are known of"
+    with await bulk.plan_sync(shop.collection, products(range(40)), state=state) as plan:
+        assert (plan.insert, plan.notes) == (0, (words,))
+    shop.clear()
+    report = await bulk.sync(shop.collection, products(range(40)), state=state, mode="mirror")
+    assert (report.inserted, report.unchanged, len(await shop.stored())) == (9, 31, 40)
+    assert report.notes[1] == "9 of them are not in the collection any more, and count as new"
+    assert report.requests == len(shop.log)
+    report = await bulk.sync(shop.collection, products(range(40)), state=state, mode="mirror")
+    assert (report.unchanged, report.notes) == (40, ())
+
+
+async def test_nothing_is_forgotten_while_others_write(shop: Shop, tmp_path: Path) -> None:
+    """If the number of ids is not that of the records, some may have been missed."""
+    state = tmp_path / "state.db"
+    await bulk.sync(shop.collection, products(range(1200)), state=state)
+    await shop.collection.delete(["p7"])
+    Busy(shop, ["p3"])
+    report = await bulk.sync(shop.collection, products(range(1200)), state=state)
+    assert (report.unchanged, report.inserted, len(report.notes)) == (1200, 0, 1)

@@ -17,6 +17,7 @@ from .course import Course, StoppedError
 from .difference import Action
 from .execute import slice_size
 from .job import SyncJob
+from .missing import forget_missing
 from .plan import plan_of
 from .plan_file import read_plan, take_numbers
 from .planning import opened, plan
@@ -122,6 +123,7 @@ def sync(
     course = _course(collection, terms, opened_source)
 
     async def fill(prepared: Prepared, course: Course) -> None:
+        await course.read(forget_missing(prepared, course))
         await plan(opened_source, prepared, course)
 
     return SyncJob(Sync(terms, course, fill))
