@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,8 +14,9 @@ from emulated import Shop, at
 
 from ximilar_async import Retry, Ximilar
 from ximilar_async._protocol import Response
-from ximilar_async.bulk._export import export, shift
+from ximilar_async.bulk._export import _opened, export, shift
 from ximilar_async.errors import ConfigError, NotFoundError, ServerError
+from ximilar_async.sinks import Spool, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +221,31 @@ async def test_cancelled_while_it_writes_it_keeps_what_came(tmp_path: Path) -> N
     assert names_in(tmp_path) == ["all.csv.part", "all.csv.progress"]
     report = await export(collection_of(shelf), path, page_size=5)
     assert (report.resumed, report.records) == (20, 23)
+
+
+async def test_cancelled_while_it_opens_its_file_it_lets_go_of_it(tmp_path: Path) -> None:
+    """The next export of the same process can have it, and nothing is left."""
+    path, begun, go_on = tmp_path / "all.csv", threading.Event(), threading.Event()
+    terms = Terms(collection="c", service="photos", fields=("*",))
+
+    def open_() -> Spool:
+        begun.set()
+        go_on.wait(30)
+        return Spool(path, terms)
+
+    async def work() -> None:
+        async with _opened(open_):
+            raise AssertionError("it was cancelled before")
+
+    task = asyncio.create_task(work())
+    await asyncio.to_thread(begun.wait, 30)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names_in(tmp_path) == []
+    with Spool(path, terms) as spool:
+        assert spool.mark.records == 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from ximilar_async.sinks import Conversion, Spool, Terms, format_of
 from ._threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from os import PathLike
 
     from ximilar_async._models import PageAnswer
@@ -112,7 +112,7 @@ async def export(
     work = _Export(collection, path, wanted, page_size, on_progress)
     before = await record_count(collection)
     terms = Terms(collection=collection.id, service=collection.service, fields=tuple(wanted))
-    with await in_thread(lambda: Spool(path, terms, resume=resume)) as spool:
+    async with _opened(lambda: Spool(path, terms, resume=resume)) as spool:
         await work.gather(spool, before)
         if format.is_spool:
             await in_thread(spool.finish)
@@ -221,6 +221,13 @@ class _Export:
     def _note(self, **changes: Any) -> None:
         self.report = evolve(self.report, **changes)
         self._tell(self.report)
+
+
+@asynccontextmanager
+async def _opened(open_: Callable[[], Spool]) -> AsyncIterator[Spool]:
+    """Open a spool in a thread; one that is opened while it is cancelled is closed again."""
+    with ExitStack() as spools:
+        yield await in_thread(lambda: spools.enter_context(open_()))
 
 
 @contextmanager
