@@ -124,9 +124,9 @@ def test_a_dry_run_says_what_would_be_done(
         "5 to replace: delete, then insert with another image",
         "3 to delete",
         "82 unchanged",
-        "requests: 5 (2 insert, 1 update, 2 delete)",
+        "requests: 6 (2 insert, 1 update, 2 delete, 1 get)",
         "estimated credits: 104",
-        "time: 2.5 s at 2 requests a second",
+        "time: 3.0 s at 2 requests a second",
     ]
     assert "update p3: price 3 → 1003, name removed" in lines
     assert "p4: price 4 → 1004" in lines
@@ -143,7 +143,7 @@ def test_a_dry_run_for_a_script(told: Callable[..., Any], shop: Path) -> None:
     assert (plan["insert"], plan["update"], plan["replace"], plan["delete"]) == (4, 10, 5, 0)
     assert plan["changes"]["p3"] == {"price": [3, 1003]}
     assert (plan["credits"], plan["seconds"]) == (18, None)
-    assert plan["requests"] == {"insert": 2, "update": 1, "delete": 1}
+    assert plan["requests"] == {"insert": 2, "update": 1, "delete": 1, "get": 1}
 
 
 def test_a_dry_run_says_why_records_are_turned_away(told: Callable[..., Any], shop: Path) -> None:

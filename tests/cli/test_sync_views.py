@@ -119,7 +119,7 @@ def test_a_report_tells_what_came_of_an_interrupted_sync() -> None:
     )
     shown = lines(sync_view(report))
     assert "1 inserted that an interrupted sync had deleted" in shown
-    assert "2 deleted by an interrupted sync and not inserted" in shown
+    assert "2 deleted to be replaced, and not inserted" in shown
     assert any(line.startswith("4 stored images could not be compared") for line in shown)
 
 

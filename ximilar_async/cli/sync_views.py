@@ -55,7 +55,7 @@ _WORDS: Final = {
     "deletions_not_attempted": "not deleted, because the sync ended first",
     "deletions_withheld": "not deleted",
     "replace": "replace: delete, then insert with another image",
-    "not_restored": "deleted by an interrupted sync and not inserted",
+    "not_restored": "deleted to be replaced, and not inserted",
     "restored": "inserted that an interrupted sync had deleted",
 }
 
@@ -147,7 +147,7 @@ def estimate_lines(plan: SyncPlan, prices: Prices, rate: float | None) -> Iterat
     methods = ", ".join(f"{number:,} {method}" for method, number in plan.requests.items())
     yield f"requests: {total:,}" + (f" ({methods})" if methods else "")
     if prices.said:
-        left_out = sorted(set(plan.requests) - set(prices.said))
+        left_out = sorted(set(plan.requests) - {"get"} - set(prices.said))
         words = f"; no price was given for {', '.join(left_out)}" if left_out else ""
         yield f"estimated credits: {plan.credits(prices.said):,.10g}{words}"
     elif total:

@@ -381,3 +381,70 @@ async def test_what_somebody_else_stored_is_not_kept_in_memory(shop: Shop, tmp_p
     report = await bulk.sync(shop.collection, catalog, state=state)
     assert (report.updated, report.unchanged) == (3000, 1)
     assert max(held) < 1500
+
+
+def refusing(method: str, body: dict[str, Any]) -> Response | None:
+    """Answer as a service that can download no photo of a certain host."""
+    records = body.get("records", ())
+    if method == "insert" and any("https://broken/" in r.get("_url", "") for r in records):
+        return refusal(400)
+    return None
+
+
+async def test_what_is_refused_is_stored_as_before(shop: Shop, state: Path) -> None:
+    """A new photo that cannot be downloaded costs no product: the old one is put back."""
+    before = await shop.stored()
+    catalog = [
+        product(n, price=-n, **({"_url": f"https://broken/{n}.jpg"} if n in (3, 4, 5) else {}))
+        for n in range(3, 40)
+    ]
+    shop.transport.fault = refusing
+    for _ in range(2):
+        report = await bulk.sync(shop.collection, catalog, state=state)
+        assert (report.rejected, report.replaced, report.not_restored) == (3, 0, 0)
+        assert report.exit_code == 1
+        stored = await shop.stored()
+        assert [stored[f"p{n}"] for n in (3, 4, 5)] == [before[f"p{n}"] for n in (3, 4, 5)]
+    samples = report.phases["replace: put back"].counts
+    assert sum(samples.values()) == 3
+    shop.transport.fault = None
+    report = await bulk.sync(shop.collection, catalog, state=state)
+    assert (report.replaced, report.unchanged, report.exit_code) == (3, 34, 0)
+
+
+async def test_what_is_refused_and_cannot_be_put_back_is_told(shop: Shop, state: Path) -> None:
+    """The report counts it, its result says so, and the next sync tries again."""
+    refuse_all = ["3.jpg", "https://broken/3.jpg"]
+
+    def fault(method: str, body: dict[str, Any]) -> Response | None:
+        urls = [r.get("_url", "") for r in body.get("records", ())]
+        hit = method == "insert" and any(u.endswith(tuple(refuse_all)) for u in urls)
+        return refusal(400) if hit else None
+
+    shop.transport.fault = fault
+    results: list[bulk.Result] = []
+    options = bulk.Options(on_result=results.append)
+    catalog = [
+        product(n, **({"_url": "https://broken/3.jpg"} if n == 3 else {})) for n in range(40)
+    ]
+    report = await bulk.sync(shop.collection, catalog, state=state, options=options)
+    assert (report.rejected, report.not_restored, report.exit_code) == (1, 1, 1)
+    assert "deleted, and its new image was refused" in (results[-1].reason or "")
+    shop.transport.fault = None
+    report = await bulk.sync(shop.collection, products(range(40)), state=state)
+    assert (report.replaced + report.inserted, len(await shop.stored())) == (1, 40)
+
+
+async def test_what_cannot_be_looked_up_is_not_deleted(shop: Shop, state: Path) -> None:
+    """Without a copy nothing is risked."""
+
+    def fault(method: str, _: dict[str, Any]) -> Response | None:
+        if method == "get":
+            raise ServerError(503, 503, "busy")
+        return None
+
+    shop.transport.fault = fault
+    options = bulk.Options(retry=QUICK)
+    report = await bulk.sync(shop.collection, photographed(3), state=state, options=options)
+    assert (report.failed, report.unchanged) == (1, 39)
+    assert shop.writes() == {}

@@ -57,8 +57,8 @@ async def test_a_plan_says_what_the_sync_then_does(shop: Shop, state: Any) -> No
         assert counts == (6, 30, 4, 2, 64)
         assert shop.writes() == {}
         requests = dict(plan.requests)
-        assert requests == {"insert": 2, "update": 3, "delete": 2}
-        assert plan.seconds(2.0) == 3.5
+        assert requests == {"insert": 2, "update": 3, "delete": 2, "get": 1}
+        assert plan.seconds(2.0) == 4
         assert plan.credits({"insert": 10, "update": 1, "delete": 0.5}) == 100 + 30 + 3
         assert plan.samples["delete"] == ("p0", "p1")
         assert plan.summary().startswith("mirror: 104 records read, 100 stored: 6 to insert, 30 to")

@@ -14,6 +14,7 @@ from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import ConfigError, RecordError
 from ximilar_async.images import needs_preparing, prepare_record
 
+from .copies import Copies
 from .difference import Action, Phase
 from .planning import look
 from .settling import Settling
@@ -205,19 +206,21 @@ class Executor:
 
     async def _replace(self, tasks: Sequence[Task]) -> None:
         """Delete and insert a slice; each record is in the state from before to after."""
-        ready = await self._checked(tasks)
+        settling = self._settling
+        copies = Copies(self.prepared, self.course, settling)
+        ready = await copies.take(await self._checked(tasks))
         if not ready:
             return
-        settling = self._settling
         await in_thread(settling.hand_out(ready, Phase.REPLACING, safe=True))
         gone = await self._delete(ready)
         # Whatever else ends early, what was deleted is inserted.
         if gone and not self.course.aborted:
             again = [task.entry(settling.record(task, Phase.REPLACING)) for task in gone]
             source = TaskSource.of(self.prepared.source, again, self.prepared.root)
-            note = settling.noting(Phase.REPLACING)
+            note = copies.noting(settling.noting(Phase.REPLACING))
             insert = _operations.insert()
             await self.course.run("replace: insert", insert, source, note, must_end=False)
+            await copies.put_back()
         await in_thread(settling.close(keep=True))
 
     async def _delete(self, tasks: Sequence[Task]) -> list[Task]:

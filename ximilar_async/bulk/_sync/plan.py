@@ -291,5 +291,7 @@ def _requests(prepared: Prepared, slice_size: int) -> dict[str, int]:
         "nearDupsInsert": new if near else 0,
         "update": math.ceil(tasks[Action.UPDATE] / size),
         "delete": again + math.ceil(tasks[Action.DELETE] / size),
+        # What is stored is looked up, to be put back should the new image be refused.
+        "get": again if prepared.work.by_address(Action.REPLACE) else 0,
     }
     return {name: count for name, count in requests.items() if count}

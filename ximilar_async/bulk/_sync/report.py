@@ -70,7 +70,8 @@ class SyncReport:
         withheld: Why.
         restored: Records that an earlier run had deleted and not inserted, and that only its
             state still had.
-        not_restored: How many of these could not be; the next sync tries again.
+        not_restored: How many of these could not be, and how many this sync deleted whose new image
+            was refused and whose old one could not be put back; the next sync tries again.
         images_unknown: Records whose stored image nobody knows, and that were left as they are.
         seeded: Records that were read from the collection first, page by page.
         notes: What else is to be known, such as a collection that has not what the state knows.

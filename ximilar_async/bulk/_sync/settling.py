@@ -220,6 +220,22 @@ class Settling:
         else:
             self.count(task, _NAMES[result.outcome], result)
 
+    def refused(self, task: Task, result: Result, *, back: bool) -> None:
+        """Count a record that was deleted and whose new image is refused.
+
+        Args:
+            task: Its task.
+            result: What the service said.
+            back: Whether what was stored before is stored again; else it stays in doubt.
+        """
+        reason = f"deleted, and its new image was refused: {result.reason}"
+        if back:
+            reason = f"{result.reason}; it is stored as before"
+            self._unmark += [task.id] if task.id else []
+        else:
+            self.tally["not_restored"] += 1
+        self.count(task, "rejected", evolve(result, reason=reason))
+
     def _updated(self, task: Task, result: Result) -> None:
         if result.outcome is Outcome.UPDATED:
             self._put.append(self.row(task))

@@ -13,6 +13,7 @@ from ximilar_async.sources import Entry
 
 from .database import open_passing
 from .difference import Action
+from .hashes import IMAGE_FIELDS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -117,6 +118,10 @@ class Work:
             number: int = self._database.execute(query, (Action.LOOK,)).fetchone()[0]
         return number
 
+    def by_address(self, action: Action) -> int:
+        """Return how many tasks of a kind have an image that only the service can read."""
+        return sum(by_address(task) for tasks in self.tasks(action) for task in tasks)
+
     def removed(self) -> Counter[str]:
         """Return the fields that updates remove, with the number of records of each."""
         query = (
@@ -213,6 +218,17 @@ class Work:
         """Forget what was seen: it is not so any more."""
         with self._lock:
             self._database.executemany("DELETE FROM stored WHERE id = ?", [(i,) for i in ids])
+
+
+def by_address(task: Task) -> bool:
+    """Tell whether a task's image is given by its address alone.
+
+    Example:
+        >>> by_address(Task(Action.REPLACE, "a", record=b'{"_url": "https://shop/a.jpg"}'))
+        True
+    """
+    record: dict[str, Any] = orjson.loads(task.record or b"{}")
+    return record.keys() & IMAGE_FIELDS == {"_url"}
 
 
 def _text(names: Sequence[str]) -> str | None:
