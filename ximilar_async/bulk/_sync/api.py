@@ -72,7 +72,9 @@ def sync(
         state: Where it is kept what is stored: a file, of this collection alone and used by one
             process at a time; "remote" for a field of the records themselves, so that a fresh
             machine knows it as well; None reads the whole collection each time, and then knows of
-            images no more than their `_url`. A file of the name "remote" is given as a `Path`.
+            images no more than their `_url`. Only a file keeps what is being replaced: with the
+            others, what a crash or `abort` left deleted is inserted by the next sync if the catalog
+            still has it, and else is lost. A file of the name "remote" is given as a `Path`.
         mapping: What becomes of the source's columns.
         near_dups: Whether new records are left out if their image is nearly stored already; each is
             tried again when what it is like is deleted or replaced, or this or `radius` changes.
