@@ -83,7 +83,7 @@ def plain(text: object) -> str:
 
     Example:
         >>> plain("400 unreadable image /9j/" + 100 * "A")
-        '400 unreadable image /9j/AAAAAAAAAAAAAAAAAAA…'
+        '400 unreadable image /9j/AAAAAAAAAAAAAAAAAAAA…'
     """
     short = _BLOB.sub(lambda blob: f"{blob[0][:_KEPT]}…", str(text))
     return short if len(short) <= _MOST else f"{short[:_MOST]}…"
