@@ -208,3 +208,16 @@ def test_the_emulator_says_how_to_reach_it(start: Callable[..., subprocess.Popen
     assert lines[2].strip().startswith("export XIMILAR_URL=http://127.0.0.1:")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("words", ["insert ca", "replay a --origin ca"])
+def test_a_shell_completes_sources_as_paths(
+    cli: Callable[..., subprocess.CompletedProcess[str]], words: str
+) -> None:
+    """SOURCE is text, for it may be an address: shells are left to complete it as a path."""
+    typed = f"ximilar-async {words}"
+    zsh = cli(_TYPER_COMPLETE_ARGS=typed, _XIMILAR_ASYNC_COMPLETE="complete_zsh")
+    assert (zsh.stdout, zsh.stderr) == ("_files\n", "")
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words.split()))}
+    bash = cli(**asked, _XIMILAR_ASYNC_COMPLETE="complete_bash")
+    assert (bash.stdout.strip(), bash.stderr) == ("", "")  # then `complete -o default` gives paths
