@@ -62,7 +62,8 @@ class JsonlSource(FileSource):
         Raises:
             SourceError: the file cannot be read, breaks off, or has become shorter meanwhile.
         """
-        plain = self.path is not None and self._place.compression is None
+        compressed = self._place.compression is not None
+        plain = self.path is not None and not compressed and not _may_stall(self.path)
         async with aclosing(self._plain() if plain else super().chunks()) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -110,6 +111,11 @@ async def _open(path: Path) -> AsyncBufferedReader:
     except asyncio.CancelledError:
         opening.add_done_callback(_close)
         raise
+
+
+def _may_stall(path: Path) -> bool:
+    """Tell whether a read may never end: a file in such a read cannot even be closed."""
+    return path.is_fifo() or path.is_char_device() or path.is_socket()
 
 
 def _close(opening: asyncio.Future[AsyncBufferedReader]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,23 @@ async def test_a_blocking_source_does_not_keep_it(shop: Shop, tmp_path: Path) ->
         assert (await job).stop is bulk.Stop.ASKED
     finally:
         let_go.set()
+
+
+async def test_a_stalled_pipe_does_not_keep_it(shop: Shop, tmp_path: Path) -> None:
+    """A file that is a pipe, such as standard input, is left like any other source."""
+    reading, writing = os.pipe()
+    try:
+        job = bulk.sync(shop.collection, f"/dev/fd/{reading}", state=tmp_path / "s.db")
+        async with asyncio.timeout(BOUND), job:
+            while job.stats.stage != "reading the source":
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            job.stop()
+        report = await job
+        assert (report.stop, report.stop_reason) == (bulk.Stop.ASKED, "asked to stop")
+    finally:
+        os.close(writing)
+        os.close(reading)
 
 
 @pytest.mark.parametrize("times", [1, 2])
