@@ -11,7 +11,7 @@ import orjson
 import pytest
 from scripted import ScriptedService, answer, lost
 
-from ximilar_async import Retry, Ximilar, bulk
+from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.errors import BulkAborted, JournalError
 
 if TYPE_CHECKING:
@@ -190,3 +190,24 @@ async def test_a_full_disk_stops_the_run_before_anything_leaves(tmp_path: Path) 
     assert report.stop is bulk.Stop.JOURNAL
     assert report.pending == 0
     assert report.inserted == len(service.stored) < 5000
+
+
+async def test_what_waited_for_its_turn_when_a_run_was_stopped_is_not_in_doubt(
+    tmp_path: Path,
+) -> None:
+    """It never left, so what is stored of it was there before, and the next run says so."""
+    service = ScriptedService()
+    options = bulk.Options(journal=tmp_path / "run.journal")
+    async with Ximilar("token", transport=service, limits=Limits(rate=10)) as client:
+        job = bulk.insert(client.collection("c"), records(100), options=options)
+        async with job:
+            while not job.stats.inserted:
+                await asyncio.sleep(0.01)
+            job.stop("enough")
+        stopped = await job
+    left = [record for record in records(100) if record["_id"] not in service.stored]
+    assert stopped.inserted == 100 - len(left) < 100
+    await bulk.insert(collection_of(service), left)
+    report = await bulk.insert(collection_of(service), records(100), options=options)
+    assert (report.inserted, report.already_present) == (100 - len(left), len(left))
+    assert report.inferred == 0

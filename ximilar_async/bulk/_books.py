@@ -142,6 +142,8 @@ class Books:
             outcome: What became of it.
             result: The same in full; there for every outcome that is not the wanted one.
         """
+        if self.journal is not None and outcome is Outcome.NOT_ATTEMPTED:
+            self.journal.unsent(item.seq)
         kept = False
         wanted = self.rejects is not None and outcome in _TURNED_AWAY
         if self.rejects is not None and wanted and result is not None:

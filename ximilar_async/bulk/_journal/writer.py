@@ -207,6 +207,16 @@ class Journal:
             self._check(ranges)
         return outcomes
 
+    def unsent(self, seq: int) -> None:
+        """Note that a record did not leave after all: it waited for its turn when the run ended.
+
+        `end` brings it to the disk; where a run breaks off before, the record stays doubtful.
+
+        Args:
+            seq: Its number in the input, from 1.
+        """
+        self._state.sent.discard(seq, seq)
+
     async def durable(self) -> None:
         """Return when all that was written is on the disk; a relaxed journal does not wait.
 
