@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from ximilar_async.errors import SourceError
+from ximilar_async.errors import ConfigError, SourceError
 from ximilar_async.sources import (
     AsyncIterableSource,
     Entry,
@@ -246,3 +246,10 @@ async def test_leaving_early_closes_the_rows(tmp_path: Path) -> None:
     await anext(chunks)
     await chunks.aclose()
     assert closed.is_set()
+
+
+def test_a_mapping_that_is_none_is_refused_by_name() -> None:
+    """A dict of columns is a near miss; nothing is read before it is told."""
+    wrong: Any = {"id": "sku"}
+    with pytest.raises(ConfigError, match=r"mapping takes a RecordMapping, .* not {'id': 'sku'}"):
+        MappedSource(SequenceSource([{"sku": 1}]), wrong)

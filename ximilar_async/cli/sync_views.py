@@ -115,7 +115,7 @@ def plan_notes(plan: SyncPlan) -> Iterator[str]:
 def _images_words(number: int) -> str:
     return (
         f"{counted(number, 'stored image')} could not be compared, for nobody knows what they "
-        "were made of; they are left as they are, and later changes are seen"
+        "were made of; they are left as they are; a state (--state) sees later changes"
     )
 
 

@@ -8,18 +8,17 @@ from difflib import get_close_matches
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from ximilar_async.errors import SourceError
+from ximilar_async.errors import ConfigError, SourceError
 
 from ._base import Entry
 from ._fingerprint import fingerprint_of
-from ._mapping import id_in
+from ._mapping import RecordMapping, id_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from ._base import Chunk, Source
-    from ._mapping import RecordMapping
 
 _SHOWN: Final = 40
 """Columns that a message lists."""
@@ -41,6 +40,9 @@ class MappedSource:
         source: Where the rows come from.
         mapping: What becomes of their columns.
 
+    Raises:
+        ConfigError: `mapping` is no RecordMapping.
+
     Example:
         >>> from ximilar_async.sources import RecordMapping, SequenceSource
         >>> MappedSource(SequenceSource([{"sku": 1}, {"sku": 2}]), RecordMapping(id="sku")).size
@@ -48,6 +50,11 @@ class MappedSource:
     """
 
     def __init__(self, source: Source, mapping: RecordMapping) -> None:
+        if not isinstance(mapping, RecordMapping):
+            raise ConfigError(
+                "mapping takes a RecordMapping, such as RecordMapping(id='sku'), "
+                f"not {mapping!r:.60}"
+            )
         self.mapping = mapping
         self._source = source
         self._is_checked = False
