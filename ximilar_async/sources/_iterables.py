@@ -48,9 +48,7 @@ class _InMemory:
         self.position += len(records)
         # Made without a call of Python's for each: it takes half as long.
         places = [f"record {number}" for number in range(first, first + len(records))]
-        return list(
-            map(_new_entry, repeat(Entry), zip(places, records, *_SOUND, strict=False))
-        )
+        return list(map(_new_entry, repeat(Entry), zip(places, records, *_SOUND, strict=False)))
 
 
 class SequenceSource(_InMemory):
