@@ -195,6 +195,7 @@ TARGETS: Final = (
         what="longest that the loop stands still, image files of 1 MB",
         cases=("gaps",),
         figures=_noted("gaps", "gaps", "worst_ms"),
+        by_cpu=_noted("gaps", "gaps", "own_ms"),
         most=15,
         stretch=10,
         unit=" ms",
