@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 Way: TypeAlias = "Callable[[list[Record]], Awaitable[object]]"
 
 LIMITS: Final[Mapping[str, float]] = {
-    "bulk.insert": 2.6,
-    "bulk.insert with rate limit, journal, rejects file": 3.4,
-    "collection.insert from workers": 1.95,
-    "collection.visual_knn": 1.9,
+    "bulk.insert": 1.3,
+    "bulk.insert with rate limit, journal, rejects file": 1.9,
+    "collection.insert from workers": 1.15,
+    "collection.visual_knn": 1.0,
 }
 """CPU of each way over the bare loop's: what was measured when it was last set, and a tenth."""
 
