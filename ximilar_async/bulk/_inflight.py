@@ -34,7 +34,7 @@ class InFlight:
         >>> guard = InFlight()
         >>> guard.enter(first), guard.enter(second)
         (True, False)
-        >>> guard.leave(first) is second
+        >>> guard.leave_all([first.seq]) == [(0, second)]
         True
     """
 
@@ -69,11 +69,6 @@ class InFlight:
         self._waiting.update(alone)
         self._held.update(zip(seqs, keys, strict=True))
         return True
-
-    def leave(self, item: Item) -> Item | None:
-        """Note that a record is decided, and return the one whose turn it is now, if any."""
-        pairs = self.leave_all((item.seq,))
-        return pairs[0][1] if pairs else None
 
     def leave_all(self, seqs: Sequence[int]) -> list[tuple[int, Item]]:
         """Note that records are decided; return those that waited behind them, if any.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ._report import Stop
 
@@ -120,7 +120,7 @@ class Job:
     def _start(self) -> asyncio.Task[Report]:
         if self._task is None:
             self._task = asyncio.create_task(self._engine.run(), name="ximilar-bulk")
-            self._task.add_done_callback(_note_retrieved)
+            self._task.add_done_callback(note_retrieved)
         return self._task
 
     async def _wait(self) -> Report:
@@ -139,7 +139,7 @@ class Job:
             raise
 
 
-def _note_retrieved(task: asyncio.Task[Report]) -> None:
-    """Have asyncio print no traceback when whoever awaited the run was cancelled."""
+def note_retrieved(task: asyncio.Task[Any]) -> None:
+    """Have asyncio print no traceback when whoever awaited a task was cancelled."""
     if not task.cancelled():
         task.exception()

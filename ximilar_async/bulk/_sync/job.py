@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from ximilar_async.bulk._job import note_retrieved
 from ximilar_async.bulk._report import Stop
 from ximilar_async.bulk._results import ResultBuffer
 
@@ -64,14 +65,12 @@ class SyncJob:
         if self._task is not None and self._task.done():
             return
         waiting = self._sync.buffer = ResultBuffer(buffer)
-        task = self._start()
+        self._start()
         try:
             while (result := await waiting.next()) is not None:
                 yield result
         finally:
             waiting.leave()
-        if task.done():
-            _note_retrieved(task)
 
     def stop(self, reason: str = "asked to stop", *, grace: float | None = None) -> None:
         """End early: requests under way are finished, and what was deleted to be replaced inserted.
@@ -123,7 +122,7 @@ class SyncJob:
     def _start(self) -> asyncio.Task[SyncReport]:
         if self._task is None:
             self._task = asyncio.create_task(self._sync.run(), name="ximilar-sync")
-            self._task.add_done_callback(_note_retrieved)
+            self._task.add_done_callback(note_retrieved)
         return self._task
 
     async def _wait(self) -> SyncReport:
@@ -143,9 +142,3 @@ class SyncJob:
             self.abort("cancelled")
             await asyncio.wait({task})  # threads end what they do, and files are closed
             raise
-
-
-def _note_retrieved(task: asyncio.Task[SyncReport]) -> None:
-    """Have asyncio print no traceback when whoever awaited the sync was cancelled."""
-    if not task.cancelled():
-        task.exception()
