@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from fakes import HANG, PONG, TOKEN, RawServer, Reply, chain, free_port, http
+from naming import by_value
 from test_transport import FAILURES, HASTY, PATIENT, request_to
 
 from ximilar_async import Limits, Ximilar, bulk
@@ -332,7 +333,7 @@ async def test_a_ca_file_is_handed_on_by_its_path(
         (1, {"tls": "missing.pem"}, "the CA file 'missing.pem' cannot be used"),
         (1, {"tls": False}, "checking certificates is never turned off"),
     ],
-    ids=repr,
+    ids=by_value,
 )
 def test_a_setting_that_cannot_work_is_told_at_once(
     number: Any, settings: dict[str, Any], words: str

@@ -15,6 +15,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naming import by_value
 
 from ximilar_async.sources._values import plain, plain_entry, plain_row
 
@@ -81,7 +82,7 @@ KEPT: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), KEPT, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("value", "expected"), KEPT, ids=by_value)
 def test_each_type_has_its_rule(value: Any, expected: Any) -> None:
     """A value becomes what its rule says, of just that type."""
     found = plain(value)
@@ -119,7 +120,7 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "words"), REFUSED, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("value", "words"), REFUSED, ids=by_value)
 def test_what_no_rule_keeps_is_refused_with_its_place(value: Any, words: str) -> None:
     """The message begins with the value's place, and says what is wrong."""
     with pytest.raises(ValueError, match=r"^a\.b\[1\]") as caught:
