@@ -12,6 +12,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naming import by_value
 
 from ximilar_async.errors import ConfigError
 from ximilar_async.sources._conversions import TYPES, conversion
@@ -64,7 +65,7 @@ KEPT: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "expected"), KEPT, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(("kind", "value", "expected"), KEPT, ids=by_value)
 def test_a_type_makes_of_a_cell_what_it_says(kind: str, value: Any, expected: Any) -> None:
     """A cell of any library becomes a value of just that type; a blank number is null."""
     found = conversion(kind)(value, "x")
@@ -100,7 +101,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "words"), REFUSED, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(("kind", "value", "words"), REFUSED, ids=by_value)
 def test_what_is_of_no_such_type_is_refused(kind: str, value: Any, words: str) -> None:
     """The message begins with what the cell is called, and says what is wrong."""
     with pytest.raises(ValueError, match=r"^x") as caught:
@@ -165,7 +166,7 @@ IMAGES: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "expected"), IMAGES, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(("kind", "value", "expected"), IMAGES, ids=by_value)
 def test_an_image_goes_where_its_kind_belongs(kind: str, value: Any, expected: Any) -> None:
     """Address, path, bytes and base64 are told by the value, or by what the mapping says."""
     assert image_field(value, "photo", kind) == expected
