@@ -354,6 +354,35 @@ def test_a_wrong_way_says_what_to_check(code: int, words: str) -> None:
         parse(FIND, refusal(code, b"No"))
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (400, "mend what these words name"),
+        (402, "raise the plan"),
+        (412, "make room or raise the plan"),
+        (413, "send fewer records at once, or smaller images"),
+        (422, "mend what these words name"),
+        (429, "Limits(rate=…)"),
+        (500, "try again later"),
+        (503, "try again later"),
+        (408, "try again later"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b'{"status": {"code": %d, "text": "No."}}'])
+def test_every_refusal_says_what_to_do(code: int, remedy: str, body: bytes) -> None:
+    """Whether or not the service found words, the error has some for who reads it."""
+    with pytest.raises(ApiError) as caught:
+        parse(FIND, refusal(code, body.replace(b"%d", b"%d" % code)))
+    assert remedy in str(caught.value)
+    assert str(caught.value).startswith(f"{code} No: " if body else f"{code}: ")
+
+
+def test_bytes_that_are_no_text_are_not_shown() -> None:
+    """A body that nobody could read is told by its size."""
+    with pytest.raises(AnswerError, match="75 bytes that are no text; is base_url the service"):
+        parse(FIND, refusal(200, b"\xff\x00\x01" * 25))
+
+
 def test_a_long_page_is_cut_to_its_first_words() -> None:
     """A gateway's page is told without markup, in a line."""
     page = b"<html><head><style>" + b" x\n" * 50_000 + b"</style></head>"

@@ -135,6 +135,9 @@ def after(seconds: float, step: Response | XimilarError = COUNT) -> Step:
     return slowly
 
 
+DOUBT = "it may have been applied: look up what is stored before you send it again"
+
+
 def about(seconds: float) -> Any:
     return pytest.approx(seconds, abs=0.01)
 
@@ -224,6 +227,33 @@ async def test_a_write_whose_answer_is_too_large_is_in_doubt_and_not_sent_again(
         await make_session(transport).call(INSERT, SHOES, fields={"records": records}, trace=trace)
     assert caught.value.doubtful
     assert (trace.requests, trace.doubtful) == (1, True)
+    assert caught.value.__notes__ == [DOUBT]
+
+
+def test_a_write_that_was_given_up_says_what_to_do_before_it_is_sent_again() -> None:
+    """Whether the service applied it nobody knows; that is said where the error is shown."""
+
+    async def main() -> list[str]:
+        session = make_session(ScriptedTransport([], TimedOutError("no answer in time")))
+        records = [{"_id": "1", "_url": "https://example.com/1.jpg"}]
+        with pytest.raises(TimedOutError) as caught:
+            await session.call(INSERT, SHOES, fields={"records": records})
+        return caught.value.__notes__
+
+    assert in_virtual_time(main()) == ["gave up after 4 attempts", DOUBT]
+
+
+def test_a_write_that_never_left_leaves_no_doubt() -> None:
+    """Nobody has to look up what cannot have been stored."""
+
+    async def main() -> list[str]:
+        session = make_session(ScriptedTransport([], ConnectError("cannot connect")))
+        records = [{"_id": "1", "_url": "https://example.com/1.jpg"}]
+        with pytest.raises(ConnectError) as caught:
+            await session.call(INSERT, SHOES, fields={"records": records})
+        return caught.value.__notes__
+
+    assert in_virtual_time(main()) == ["gave up after 4 attempts"]
 
 
 async def test_what_is_wrong_with_a_record_is_said_before_anything_is_sent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import re
 import shutil
 import socket
 import ssl
@@ -252,7 +253,9 @@ async def test_what_a_proxy_refuses_was_not_sent(
         proxy_variables(proxy.url)
         error = await failure("https://service.test", trust_env=True)
     assert type(error) is kind
-    assert str(error) == f"service.test: the proxy refuses to connect (HTTP {status})"
+    words, _, remedy = str(error).partition("; ")
+    assert words == f"service.test: the proxy refuses to connect (HTTP {status})"
+    assert "credentials" in remedy
     assert not error.doubtful
     assert [request.line for request in proxy.requests] == ["CONNECT service.test:443 HTTP/1.1"]
     assert_no_token(error)
@@ -315,7 +318,9 @@ async def test_a_failure_after_sending_is_doubtful(
     async with RawServer(reply) as server:
         error = await failure(server.url, HASTY if kind is TimedOutError else PATIENT)
     assert type(error) is kind
-    assert words in str(error)
+    what, _, remedy = str(error).partition("; ")
+    assert words in what
+    assert re.match(r"check \w|try again|wait longer", remedy)
     assert str(error).startswith(f"127.0.0.1:{server.port}: ")
     assert (error.retryable, error.doubtful) == (True, True)
     assert TOKEN in server.requests[0].headers["authorization"]  # there was something to leak

@@ -13,9 +13,11 @@ from ._retry import parse_retry_after
 from .errors import (
     AnswerError,
     AuthError,
-    CapacityError,
+    BadRequestError,
     ConfigError,
     NotFoundError,
+    RateLimitError,
+    ServerError,
     api_error_class,
 )
 
@@ -32,6 +34,7 @@ A = TypeVar("A", bound=Answer | Account)
 _REFUSED = 400
 _REDIRECT = 300
 _LISTS: Final = ("answer_records", "skipped_records")
+_ANSWERED_BY: Final = "is base_url the service itself, with no proxy's page in between?"
 
 
 def parse_response(endpoint: Endpoint[A], response: Response, target: Target | None = None) -> A:
@@ -117,13 +120,14 @@ def _structure(endpoint: Endpoint[A], decoded: Any, code: int | None, response: 
     if not isinstance(envelope, dict):
         raise AnswerError(
             f"{endpoint.path}: HTTP {response.status} without the documented JSON: "
-            f"{_excerpt(response.body) or 'an empty body'}"
+            f"{_excerpt(response.body) or 'an empty body'}; {_ANSWERED_BY}"
         )
     try:
         return structure(envelope, endpoint.answer, raw=decoded)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise AnswerError(
-            f"{endpoint.path}: not the documented answer: {error!r:.200}", raw=decoded
+            f"{endpoint.path}: not the documented answer: {error!r:.200}; {_ANSWERED_BY}",
+            raw=decoded,
         ) from None
 
 
@@ -168,19 +172,30 @@ def _hint(kind: type[ApiError], code: int, endpoint: Endpoint[Any], target: Targ
             f"{endpoint.path} of collection {target.collection_id!r} at {target.prefix!r}; "
             f"check {what}the service, the collection and base_url"
         )
-    if kind is CapacityError:
-        return "the collection is full or the credits are spent"
-    return _HINTS.get(code, "")
+    return _HINTS.get(code) or _HINT_OF[kind]
 
 
 _HINTS: Final[Mapping[int, str]] = {
+    402: "the credits are spent (client.account() tells); raise the plan or wait for new ones",
     405: "what answers does not know this method; check base_url and the service",
     407: "the proxy wants credentials; name them in the proxy's address",
     410: "what was here is gone; check base_url and the service",
+    412: "the collection is full or the credits are spent; make room or raise the plan",
+    413: "send fewer records at once, or smaller images",
 }
+
+_HINT_OF: Final[Mapping[type[ApiError], str]] = {
+    BadRequestError: "it will be refused again as it is; mend what these words name",
+    NotFoundError: "check the service, the collection and base_url",
+    RateLimitError: "send less: Limits(rate=…) or Limits(concurrency=…)",
+    ServerError: "the service cannot just now; try again later",
+}
+"""What to do about a refusal whose code says no more than its class."""
 
 
 def _excerpt(body: bytes) -> str:
     """Return the first words of a body that is not JSON, without markup."""
     text = re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace"))
+    if "\N{REPLACEMENT CHARACTER}" in text[:120] or "\0" in text:
+        return f"{len(body)} bytes that are no text"
     return " ".join(text.split())[:120]

@@ -369,4 +369,6 @@ def _given_up(call: _Call[A], error: XimilarError) -> XimilarError:
     if call.trace.retries:
         error.add_note(f"gave up after {call.trace.requests} attempts")
         tell_call(GIVE_UP, call.endpoint, call.target, error, attempts=call.trace.requests)
+    if call.endpoint.writes and call.trace.doubtful:
+        error.add_note("it may have been applied: look up what is stored before you send it again")
     return error

@@ -198,11 +198,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-_TOO_LARGE = (
-    f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB; ask for fewer fields or pages"
-)
-
-
 def make_tls(tls: object) -> ssl.SSLContext | None:
     """Return the TLS context, or None for aiohttp's own, which checks certificates.
 
@@ -226,28 +221,67 @@ def make_tls(tls: object) -> ssl.SSLContext | None:
         raise ConfigError(f"the CA file {str(tls)!r} cannot be used: {error}") from None
 
 
-_CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str]] = (
-    (aiohttp.InvalidURL, ConfigError, "cannot be an address"),
-    (aiohttp.NonHttpUrlClientError, ConfigError, "cannot be an address"),
-    (aiohttp.ClientSSLError, TLSError, "TLS failed"),
-    (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed"),
-    (aiohttp.ClientConnectorDNSError, ConnectError, "the host name cannot be resolved"),
-    (aiohttp.ClientConnectorError, ConnectError, "cannot connect"),
-    (aiohttp.ClientHttpProxyError, ConnectError, "the proxy refuses to connect"),
-    (aiohttp.ConnectionTimeoutError, ConnectError, "no connection in time"),
-    (TimeoutError, TimedOutError, "no answer in time"),
-    (aiohttp.ServerDisconnectedError, DisconnectedError, "the connection was closed unanswered"),
-    (aiohttp.ClientOSError, DisconnectedError, "the connection broke"),
-    (ConnectionRefusedError, ConnectError, "cannot connect"),
-    (ConnectionError, DisconnectedError, "the connection broke"),
-    (TooLargeError, AnswerTooLargeError, _TOO_LARGE),
-    (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off"),
-    (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP"),
-    (aiohttp.ClientError, TransportError, "the request failed"),
-    (OSError, TransportError, "the request failed"),
-    (UnicodeError, ConfigError, "cannot be a host name"),
-    (ValueError, ConfigError, "the request cannot be sent"),
+_ADDRESS: Final = "check base_url, which is like https://api.ximilar.com"
+_NOBODY: Final = "check base_url, and that somebody listens there"
+_SOMEBODY_ELSE: Final = "check base_url and whatever proxy or gateway is in between"
+_PRESS_LESS: Final = "try again; if it stays, have fewer at once: Limits(concurrency=…)"
+_OWN_AUTHORITY: Final = (
+    "if an authority of your own signed it, name its file: Ximilar(ssl=…) or SSL_CERT_FILE"
 )
+
+_CLASSES: Sequence[tuple[type[BaseException], type[XimilarError], str, str]] = (
+    (aiohttp.InvalidURL, ConfigError, "cannot be an address", _ADDRESS),
+    (aiohttp.NonHttpUrlClientError, ConfigError, "cannot be an address", _ADDRESS),
+    (aiohttp.ClientSSLError, TLSError, "TLS failed", _OWN_AUTHORITY),
+    (aiohttp.ServerFingerprintMismatch, TLSError, "TLS failed", _OWN_AUTHORITY),
+    (
+        aiohttp.ClientConnectorDNSError,
+        ConnectError,
+        "the host name cannot be resolved",
+        "check base_url and this machine's network",
+    ),
+    (aiohttp.ClientConnectorError, ConnectError, "cannot connect", _NOBODY),
+    (
+        aiohttp.ClientHttpProxyError,
+        ConnectError,
+        "the proxy refuses to connect",
+        "check the proxy's address and credentials, or leave trust_env out",
+    ),
+    (
+        aiohttp.ConnectionTimeoutError,
+        ConnectError,
+        "no connection in time",
+        "check base_url and the firewall, or wait longer: Timeout(connect=…)",
+    ),
+    (
+        TimeoutError,
+        TimedOutError,
+        "no answer in time",
+        "wait longer, Timeout(total=…), or have fewer at once: Limits(concurrency=…)",
+    ),
+    (
+        aiohttp.ServerDisconnectedError,
+        DisconnectedError,
+        "the connection was closed unanswered",
+        _PRESS_LESS,
+    ),
+    (aiohttp.ClientOSError, DisconnectedError, "the connection broke", _PRESS_LESS),
+    (ConnectionRefusedError, ConnectError, "cannot connect", _NOBODY),
+    (ConnectionError, DisconnectedError, "the connection broke", _PRESS_LESS),
+    (
+        TooLargeError,
+        AnswerTooLargeError,
+        f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB",
+        "ask for fewer fields or pages",
+    ),
+    (aiohttp.ClientPayloadError, ProtocolError, "the answer was cut off", _SOMEBODY_ELSE),
+    (aiohttp.ClientResponseError, ProtocolError, "the answer is not HTTP", _SOMEBODY_ELSE),
+    (aiohttp.ClientError, TransportError, "the request failed", "try again"),
+    (OSError, TransportError, "the request failed", "try again"),
+    (UnicodeError, ConfigError, "cannot be a host name", _ADDRESS),
+    (ValueError, ConfigError, "the request cannot be sent", "check base_url and the token"),
+)
+"""What is raised, what it is for us, what is told of it and what can be done about it."""
 
 
 _REFUSED_BY_PROXY: Final = frozenset({400, 401, 403, 404, 405, 407})
@@ -255,7 +289,7 @@ _REFUSED_BY_PROXY: Final = frozenset({400, 401, 403, 404, 405, 407})
 
 
 def translate(error: BaseException, request: Request) -> XimilarError:
-    """Return our error for one of aiohttp's or the system's, without its request.
+    """Return our error for one of aiohttp's or the system's, with what to do, without its request.
 
     Args:
         error: What was raised.
@@ -263,17 +297,15 @@ def translate(error: BaseException, request: Request) -> XimilarError:
 
     Example:
         >>> from ximilar_async._protocol import Request
-        >>> translate(TimeoutError(), Request("GET", "http://localhost:1/v2/ping", {}))
-        TimedOutError('localhost:1: no answer in time')
+        >>> translate(ConnectionRefusedError(), Request("GET", "http://localhost:1/v2/ping", {}))
+        ConnectError('localhost:1: cannot connect; check base_url, and that somebody listens there')
     """
     host = urlsplit(request.url).netloc
-    kind, words = next(
-        (kind, words) for foreign, kind, words in _CLASSES if isinstance(error, foreign)
-    )
+    kind, words, remedy = next(row[1:] for row in _CLASSES if isinstance(error, row[0]))
     if isinstance(error, aiohttp.ClientHttpProxyError) and error.status in _REFUSED_BY_PROXY:
         kind = ConfigError
     detail = _detail(error)
-    return kind(f"{host}: {words}" + (f" ({detail})" if detail else ""))
+    return kind(f"{host}: {words}{f' ({detail})' if detail else ''}; {remedy}")
 
 
 def _detail(error: BaseException) -> str:
