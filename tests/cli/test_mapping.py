@@ -90,6 +90,8 @@ def test_an_update_and_a_delete_need_less_of_the_mapping(
         (["--map", "a=b", "--map", "a=c"], "--map 'a=c': an entry before it names the same field"),
         (["--tags-separator", ""], "--tags-separator must be text"),
         (["--empty", "none"], "keep"),
+        (["--decimal", ","], "--decimal is for fields of the type float or int"),
+        (["--map", "cost:float", "--thousands", "x"], "--thousands must be the one character"),
         (["--config", "none.toml"], "cannot read 'none.toml'"),
     ],
 )
@@ -136,3 +138,28 @@ def test_without_options_nothing_changes() -> None:
     assert Mapped().of_ids(source) is source
     with pytest.raises(UsageError):
         Mapped(map=["x="]).of_records(source)
+
+
+def test_numbers_and_truths_are_read_as_a_shop_writes_them(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """`--decimal`, `--thousands`, `--true-values` and `--false-values`."""
+    lines = ["kod;cena;aktivni", "1;1 299,50;Ano", "2;9,00;ne"]
+    (tmp_path / "zbozi.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    at = ["-c", "c1", "--emulator", "data", "-q"]
+    ids = tmp_path / "ids.jsonl"
+    ids.write_text(
+        "".join(f'{{"_id": "{n}", "_url": "https://e.com/{n}.jpg"}}\n' for n in (1, 2)),
+        encoding="utf-8",
+    )
+    assert told("insert", ids, *at).code == 0
+    mapped = ["--map", "id=kod", "--map", "price:float=cena", "--map", "active:bool=aktivni"]
+    done = told("update", "zbozi.csv", *mapped, *at)
+    assert "or say that ',' stands before the decimals (--decimal)" in done.out
+    written = ["--decimal", ",", "--thousands", " ", "--true-values", "ano,ja"]
+    done = told("update", "zbozi.csv", *mapped, *written, *at)
+    assert "name the words for them (--true-values, --false-values)" in done.out
+    assert told("update", "zbozi.csv", *mapped, *written, "--false-values", "ne", *at).code == 0
+    stored = {record["_id"]: record for record in exported(told, at)}
+    assert (stored["1"]["price"], stored["1"]["active"]) == (1299.5, True)
+    assert (stored["2"]["price"], stored["2"]["active"]) == (9.0, False)

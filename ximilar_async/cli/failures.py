@@ -46,12 +46,17 @@ _OPTIONS: Final[Mapping[str, str]] = {
 _IN_REASONS: Final[Mapping[str, str]] = {
     "(deadline)": "(--deadline)",
     "(error_budget)": "(--error-budget)",
+    "(decimal)": "(--decimal)",
+    "(thousands)": "(--thousands)",
+    "(true_values, false_values)": "(--true-values, --false-values)",
     "; name files_root as well": "; name --files-root as well",
     "; name its source as well": "; name its source with --origin as well",
 }
 """How reasons speak of settings, and how of options."""
 
-_SETTING: Final = re.compile(r"(?P<name>[a-z][a-z_]*)(?= (?:must be|takes) |\b.*is not an address)")
+_SETTING: Final = re.compile(
+    r"(?P<name>[a-z][a-z_]*)(?= (?:must be|takes|is for) |\b.*is not an address)"
+)
 
 
 def in_options(words: str) -> str:

@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from attrs import frozen
+from attrs import fields, frozen
 from typer import Option
 
 from ximilar_async.errors import ConfigError
@@ -16,7 +16,8 @@ from ximilar_async.sources import (
     parse_mapping,
 )
 
-from .failures import UsageError
+from .failures import UsageError, in_options
+from .found_options import read_names
 from .ids import IdLines
 
 COLUMNS: Final = "Columns of SOURCE"
@@ -27,6 +28,7 @@ NOTES: Final = """
   --map tags=labels --tags-separator ";"  a list of tags, cut at the separator
   --map brand                             a column that is kept; without such all are kept
   --map price:float=cost                  a field, its type and its column
+  --map price:float=cost --decimal ,      the same where numbers are written as 9,90
   --map shop=:cz                          a field that is the same in each record
   --map -notes                            a column that is left out
   --map "*"                               all columns that are not named
@@ -62,6 +64,44 @@ class Mapped:
             rich_help_panel=COLUMNS,
         ),
     ] = None
+    decimal: Annotated[
+        Literal[".", ","] | None,
+        Option(
+            "--decimal",
+            help="What stands before the decimals where a field has the type int or float: with a "
+            "comma 9,90 is read as 9.9. A point if nothing else is said.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    thousands: Annotated[
+        str | None,
+        Option(
+            "--thousands",
+            metavar="CHARACTER",
+            help="What stands between the thousands in them, such as ' ' (which a no-break space "
+            "is as well) or '.'; nothing if nothing else is said.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    true_values: Annotated[
+        str | None,
+        Option(
+            "--true-values",
+            metavar="A,B",
+            help="Words for true where a field has the type bool, such as ano or ja, besides true, "
+            "yes, on, 1.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
+    false_values: Annotated[
+        str | None,
+        Option(
+            "--false-values",
+            metavar="A,B",
+            help="Words for false, such as ne or nein, besides false, no, off, 0.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None
     empty: Annotated[
         Literal["drop", "null", "keep"] | None,
         Option(
@@ -91,18 +131,25 @@ class Mapped:
             UsageError: an entry cannot be read, or they do not go together.
             ConfigError: the file has no such mapping.
         """
-        said = (self.map, self.tags_separator, self.empty, self.config)
-        if all(value is None or value == [] for value in said):
+        if all(getattr(self, one.name) in (None, []) for one in fields(Mapped)):
             return None
         base = None if self.config is None else load_mapping(self.config)
         if self.tags_separator == "":
             raise UsageError("--tags-separator must be text that stands between tags")
         try:
             return parse_mapping(
-                self.map or (), base, tags_separator=self.tags_separator, empty=self.empty
+                self.map or (),
+                base,
+                tags_separator=self.tags_separator,
+                decimal=self.decimal,
+                thousands=self.thousands,
+                true_values=read_names(self.true_values),
+                false_values=read_names(self.false_values),
+                empty=self.empty,
             )
         except ConfigError as error:
-            raise UsageError(f"--map {error}") from None
+            words = in_options(str(error))
+            raise UsageError(words if words.startswith("--") else f"--map {words}") from None
 
     def of_records(self, source: Source) -> Source:
         """Return the source with its rows made records, where a mapping is given."""

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
+from attrs import evolve
+
 from ximilar_async.errors import ConfigError
 
+from ._spelling import NUMBER, Spelling
 from ._values import plain
 
 if TYPE_CHECKING:
@@ -23,23 +27,20 @@ if TYPE_CHECKING:
 Conversion: TypeAlias = Callable[[Any, str], Any]
 """Takes a cell's value and what messages call it; raises ValueError."""
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _LIST: Final = re.compile(r"list\((.+)\)", re.DOTALL)
 _LONGEST_PLAIN: Final = 100
 """Digits of a decimal that are written out."""
 
-_TRUTHS: Final = {
-    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
-}
+PLAIN: Final = Spelling()
+"""How programs write numbers, truths and lists."""
 
 
-def conversion(name: str, separator: str = ",") -> Conversion:
+def conversion(name: str, spelling: Spelling = PLAIN) -> Conversion:
     """Return what turns a cell's value into a type.
 
     Args:
         name: A type of `TYPES`, or `list(SEPARATOR)`.
-        separator: What stands between the parts of a `list`.
+        spelling: How texts write numbers, truths and lists.
 
     Raises:
         ConfigError: there is no such type.
@@ -54,11 +55,11 @@ def conversion(name: str, separator: str = ",") -> Conversion:
     if not isinstance(name, str):
         raise ConfigError(f"a type is named by text, not {name!r:.40}")
     if found := _LIST.fullmatch(name):
-        name, separator = "list", found[1]
-    if name == "list":
-        return lambda value, path: to_list(value, path, separator)
+        name, spelling = "list", evolve(spelling, separator=found[1])
     if name not in TYPES:
         raise ConfigError(f"there is no type {name!r:.40}{guess(name, TYPES)}")
+    if name in SPELT:
+        return partial(SPELT[name], spelling=spelling)
     return TYPES[name]
 
 
@@ -140,7 +141,7 @@ def _digits(value: object, path: str) -> str:
         raise ValueError(f"{path} is a number of too many digits") from None
 
 
-def to_int(value: Any, path: str) -> Any:
+def to_int(value: Any, path: str, spelling: Spelling = PLAIN) -> Any:
     """Return a whole number for a number or its text; None for a blank.
 
     Raises:
@@ -153,7 +154,7 @@ def to_int(value: Any, path: str) -> Any:
     value = as_python(value, path)
     if is_blank(value):
         return None
-    number = _decimal(value, path)
+    number = _decimal(value, path, spelling)
     if number.adjusted() >= _LONGEST_PLAIN:
         raise ValueError(f"{path} is an integer beyond 64 bits")
     if (number.adjusted() < 0 and number) or number != number.to_integral_value():
@@ -161,7 +162,7 @@ def to_int(value: Any, path: str) -> Any:
     return plain(int(number), path)
 
 
-def to_float(value: Any, path: str) -> Any:
+def to_float(value: Any, path: str, spelling: Spelling = PLAIN) -> Any:
     """Return a number for a number or its text; None for a blank.
 
     Raises:
@@ -172,15 +173,16 @@ def to_float(value: Any, path: str) -> Any:
         19.9
         >>> to_float("19,90", "price")
         Traceback (most recent call last):
-        ValueError: price is '19,90', which is no number: write it as 19.90
+        ValueError: price is '19,90', which is no number: write it as 19.90, or say that ',' \
+stands before the decimals (decimal)
     """
-    if type(value) is str and _NUMBER.fullmatch(value):
+    if type(value) is str and spelling.is_plain and NUMBER.fullmatch(value):
         return plain(float(value), path)
     value = as_python(value, path)
-    return None if is_blank(value) else plain(float(_decimal(value, path)), path)
+    return None if is_blank(value) else plain(float(_decimal(value, path, spelling)), path)
 
 
-def to_bool(value: Any, path: str) -> Any:
+def to_bool(value: Any, path: str, spelling: Spelling = PLAIN) -> Any:
     """Return True or False for one of the usual words, 1 or 0; None for a blank.
 
     Raises:
@@ -196,10 +198,12 @@ def to_bool(value: Any, path: str) -> Any:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of integers with a gap becomes one of floats in pandas
     word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
-    if word not in _TRUTHS:
+    if word not in spelling.truths:
         words = "write true or false, yes or no, 1 or 0"
+        if word:
+            words += ", or name the words for them (true_values, false_values)"
         raise ValueError(f"{path} is {_shown(value)}, which is neither true nor false: {words}")
-    return _TRUTHS[word]
+    return spelling.truths[word]
 
 
 def to_json(value: Any, path: str) -> Any:
@@ -227,7 +231,7 @@ def to_json(value: Any, path: str) -> Any:
     raise ValueError(f"{path} {words}")
 
 
-def to_list(value: Any, path: str, separator: str = ",") -> list[str]:
+def to_list(value: Any, path: str, spelling: Spelling = PLAIN) -> list[str]:
     """Return texts for a list, or for a text cut at the separator; spaces around and blanks go.
 
     Raises:
@@ -244,7 +248,7 @@ def to_list(value: Any, path: str, separator: str = ",") -> list[str]:
     if isinstance(value, (list, tuple)):
         texts = [to_text(part, f"{path}[{index}]") for index, part in enumerate(value)]
     else:
-        texts = (to_text(value, path) or "").split(separator)
+        texts = (to_text(value, path) or "").split(spelling.separator)
     return [part for text in texts if text is not None and (part := text.strip())]
 
 
@@ -277,18 +281,22 @@ TYPES: Final[dict[str, Conversion]] = {
 }
 """The types by their names."""
 
+SPELT: Final = {"int": to_int, "float": to_float, "bool": to_bool, "list": to_list}
+"""Those whose texts may be spelt in other ways."""
 
-def _decimal(value: Any, path: str) -> Decimal:
+
+def _decimal(value: Any, path: str, spelling: Spelling) -> Decimal:
     """Return a number, or a text that is one, with all its digits."""
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         return Decimal(_finite(value, path))
     if isinstance(value, (bytes, bytearray)):
         value = to_text(value, path)
     text = value.strip() if isinstance(value, str) else ""
-    if _NUMBER.fullmatch(text):
-        return Decimal(text)
-    hint = f": write it as {text.replace(',', '.')}" if re.fullmatch(r"-?\d+,\d+", text) else ""
-    raise ValueError(f"{path} is {_shown(value)}, which is no number{hint}")
+    number = spelling.number(text)
+    if number is None:
+        words = f"which is no number{spelling.remedy(text)}"
+        raise ValueError(f"{path} is {_shown(value)}, {words}")
+    return number
 
 
 def _finite(value: Any, path: str) -> Any:

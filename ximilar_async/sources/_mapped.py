@@ -12,7 +12,8 @@ from ximilar_async.errors import ConfigError, SourceError
 
 from ._base import Entry
 from ._fingerprint import fingerprint_of
-from ._mapping import RecordMapping, id_in
+from ._mapped_id import id_in
+from ._mapping import RecordMapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

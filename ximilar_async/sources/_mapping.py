@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from functools import cached_property
-from math import isnan
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-from uuid import UUID
 
 from attrs import evolve, field, frozen
 
 from ximilar_async.errors import ConfigError
 
-from ._conversions import as_python, conversion, guess, is_blank
+from ._conversions import conversion, guess, is_blank
+from ._mapped_id import id_in, is_nan
 from ._mapped_image import FIELDS, KINDS, image_field
+from ._spelling import Spelling, words_of
 from ._values import plain, plain_name
 
 if TYPE_CHECKING:
@@ -25,12 +24,15 @@ if TYPE_CHECKING:
 Empty: TypeAlias = Literal["drop", "null", "keep"]
 """What becomes of a cell that holds nothing."""
 
-_EMPTIES: Final = ("drop", "null", "keep")
-_EXACT: Final = 2**53
-"""Whole numbers up to here are exact in a float."""
+_SPELT_IN: Final = (
+    ("decimal", {"int", "float"}, "price:float"),
+    ("thousands", {"int", "float"}, "price:float"),
+    ("true_values", {"bool"}, "active:bool"),
+    ("false_values", {"bool"}, "active:bool"),
+)
+"""Settings of how texts are written: the types that they are for, and an example."""
 
-_LONGEST: Final = 100
-"""Digits that a decimal may have as an id."""
+_EMPTIES: Final = ("drop", "null", "keep")
 
 
 def _named(fields: Mapping[str, str] | Iterable[str] | None) -> Mapping[str, str] | None:
@@ -56,6 +58,14 @@ def _listed(names: Any, setting: str) -> list[str]:
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{setting} must name columns, not {name!r:.40}")
     return found
+
+
+def _true(words: Iterable[str]) -> tuple[str, ...]:
+    return words_of(words, "true_values")
+
+
+def _false(words: Iterable[str]) -> tuple[str, ...]:
+    return words_of(words, "false_values")
 
 
 def _types(values: Mapping[str, str]) -> Mapping[str, str]:
@@ -117,6 +127,11 @@ class RecordMapping:
         types: Types by fields: "text", "int", "float", "bool", "json", "list", "list(|)" with a
             separator of its own, or "base64".
         constants: Fields that are the same in each record.
+        decimal: What stands before the decimals in texts of the types "int" and "float": "." or
+            ",".
+        thousands: The character between the thousands in them, such as " " or "."; None for none.
+        true_values: Words that the type "bool" takes for true, besides those that it knows.
+        false_values: Words that it takes for false.
         empty: What becomes of a blank text: "drop" leaves the field out, "null" makes it null (and
             a NaN as well), which removes the field in an update, and "keep" keeps the text, where
             the field has no other type. What is null already stays null.
@@ -149,6 +164,10 @@ class RecordMapping:
     drop: tuple[str, ...] = field(default=(), converter=_dropped)
     types: Mapping[str, str] = field(factory=dict, converter=_types, validator=_by_field)
     constants: Mapping[str, Any] = field(factory=dict, converter=_fixed, validator=_by_field)
+    decimal: str = "."
+    thousands: str | None = None
+    true_values: tuple[str, ...] = field(default=(), converter=_true)
+    false_values: tuple[str, ...] = field(default=(), converter=_false)
     empty: Empty = "drop"
 
     def __attrs_post_init__(self) -> None:
@@ -156,12 +175,24 @@ class RecordMapping:
         self._check_settings()
         self._refuse_doubles()
         self._check_types()
+        self._check_spelling()
 
     @cached_property
     def _conversions(self) -> Mapping[str, Conversion]:
         tags = {} if self.tags is None else {"tags": "list"}
         kinds = {**self.types, **tags}
-        return {name: conversion(kind, self.tags_separator) for name, kind in kinds.items()}
+        return {name: conversion(kind, self.spelling) for name, kind in kinds.items()}
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the texts of its source write numbers, truths and lists."""
+        return Spelling(
+            separator=self.tags_separator,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            true_values=self.true_values,
+            false_values=self.false_values,
+        )
 
     @cached_property
     def _taken(self) -> frozenset[str]:
@@ -217,6 +248,19 @@ class RecordMapping:
                 raise ConfigError(
                     f"there is a type for {name!r}, which is no field of the record"
                     f"{guess(name, self.fields or ())}"
+                )
+
+    def _check_spelling(self) -> None:
+        """Refuse to say how numbers and truths are written where no field is one."""
+        plain_ones, kinds = Spelling(), {*self.types.values()}
+        for setting, wanted, example in _SPELT_IN:
+            if getattr(self.spelling, setting) != getattr(plain_ones, setting) and not (
+                kinds & wanted
+            ):
+                words = " or ".join(sorted(wanted))
+                raise ConfigError(
+                    f"{setting} is for fields of the type {words}, and there is none: give one its "
+                    f"type, as {example} in --map or types={dict([example.split(':')])}"
                 )
 
     # --- what it needs --------------------------------------------------------------------------
@@ -280,7 +324,7 @@ class RecordMapping:
 
     def _put(self, record: dict[str, Any], name: str, value: Any, label: str) -> None:
         """Add a field to a record, or leave it out where it is empty."""
-        if is_blank(value) or (self.empty == "null" and _is_nan(value)):
+        if is_blank(value) or (self.empty == "null" and is_nan(value)):
             if name in FIELDS:
                 return  # no image in this column: there may be one in another
             if self.empty == "drop" and value is not None:
@@ -301,49 +345,3 @@ def _name(column: object, row: Mapping[Any, Any]) -> str:
     if name != column and name in row:
         raise ValueError(f"has the column {name!r:.40} twice")
     return name
-
-
-def id_in(row: Mapping[str, Any], column: str) -> str:
-    """Return the id in a column as text; whole numbers with all their digits.
-
-    Args:
-        row: The values by their columns.
-        column: The id's.
-
-    Raises:
-        ValueError: there is none.
-
-    Example:
-        >>> id_in({"sku": 17}, "sku")
-        '17'
-    """
-    value: Any = row.get(column)
-    if type(value) is str and value.isascii() and value.strip():
-        return value
-    if is_blank(value) or _is_nan(value):
-        raise ValueError(f"{column} is blank, and a record needs an id")
-    value = as_python(value, column)
-    if isinstance(value, (str, UUID)):
-        return str(plain(value, column))
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        kind = type(value).__name__
-        words = f"is {kind}, not an id: give text or a whole number"
-        raise ValueError(f"{column} {words}")  # noqa: TRY004 - a row's fault, as all
-    return _whole(value, column)
-
-
-def _whole(value: float | Decimal, column: str) -> str:
-    """Return the digits of a whole number; a float of pandas may be one, by a gap in its column."""
-    if isinstance(value, float) and not -_EXACT <= value <= _EXACT:
-        raise ValueError(f"{column} is {value!r}, of which digits may be lost: give text")
-    if isinstance(value, Decimal) and not (value.is_finite() and value.adjusted() < _LONGEST):
-        raise ValueError(f"{column} is {value!s:.40}, which is no id: give text or a whole number")
-    if int(value) != value:
-        raise ValueError(f"{column} is {value!s:.40}, which is no id: give text or a whole number")
-    return str(int(value))
-
-
-def _is_nan(value: object) -> bool:
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    return isinstance(value, float) and isnan(value)

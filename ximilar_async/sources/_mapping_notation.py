@@ -13,6 +13,7 @@ from ximilar_async.errors import ConfigError
 from ._conversions import TYPES, conversion
 from ._mapped_image import KINDS
 from ._mapping import RecordMapping
+from ._spelling import Spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,10 @@ def parse_mapping(
     base: RecordMapping | None = None,
     *,
     tags_separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    true_values: Iterable[str] | None = None,
+    false_values: Iterable[str] | None = None,
     empty: Empty | None = None,
 ) -> RecordMapping:
     """Return the mapping that short entries describe, as `--map` has them.
@@ -48,7 +53,11 @@ def parse_mapping(
         base: A mapping that they are added to; what they name anew they replace, and what it
             keeps stays.
         tags_separator: As for `RecordMapping`; None for the base's.
-        empty: As for `RecordMapping`; None for the base's.
+        decimal: The same.
+        thousands: The same.
+        true_values: The same.
+        false_values: The same.
+        empty: The same.
 
     Raises:
         ConfigError: an entry cannot be read, or two name the same field.
@@ -62,10 +71,18 @@ def parse_mapping(
 mean 'float'?
     """
     start = base or RecordMapping()
-    start = evolve(
-        start, tags_separator=tags_separator or start.tags_separator, empty=empty or start.empty
+    settings: dict[str, Any] = {
+        "tags_separator": tags_separator or None,
+        "decimal": decimal,
+        "thousands": thousands,
+        "true_values": true_values,
+        "false_values": false_values,
+        "empty": empty,
+    }
+    said = {name: value for name, value in settings.items() if value is not None}
+    draft = _Draft(
+        said.get("tags_separator", start.tags_separator), dict(start.constants), dict(start.types)
     )
-    draft = _Draft(start.tags_separator, dict(start.constants), dict(start.types))
     draft.fields.update(start.fields or {})
     draft.drop += start.drop
     for text in entries:
@@ -82,7 +99,7 @@ mean 'float'?
         types=draft.types,
         constants=draft.constants,
         drop=draft.drop,
-        **draft.special,
+        **(said | draft.special),
     )
 
 
@@ -196,7 +213,7 @@ class _Draft:
 
     def _conversion(self, kind: str) -> Any:
         try:
-            return conversion(kind, self.separator)
+            return conversion(kind, Spelling(self.separator))
         except ConfigError as error:
             hint = "" if "did you mean" in str(error) else '; a : in a name needs quotes, "a:b"'
             raise ConfigError(f"{error}{hint}") from None
