@@ -137,6 +137,12 @@ def test_errors_survive_copying_and_pickling(kind: type[XimilarError], remake: A
     assert (str(twin), twin.args, vars(twin)) == (str(error), error.args, vars(error))
 
 
+def test_a_defect_says_what_to_do_with_it() -> None:
+    """Nobody outside can mend it: keep what tells of it, and report it."""
+    error = AccountingError("record 7 was settled twice")
+    assert re.match(r"record 7 was settled twice; a defect .*keep the journal, rep", str(error))
+
+
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=list(CLASSES))
 def test_a_hint_to_wait_is_always_readable(kind: type[XimilarError]) -> None:
     """`retry_after` exists on every error, and is None where the service asked nothing."""

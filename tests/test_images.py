@@ -188,8 +188,12 @@ def test_what_is_no_readable_file_is_refused_by_name(tmp_path: Path) -> None:
     """Missing, empty, a folder, of a text: each says so and names the path as it was given."""
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a picture")
-    assert refused("a.jpg", tmp_path) == f"no such file, seen from the folder {str(tmp_path)!r}"
-    assert refused("no-such-file.jpg") == "no such file, seen from the working directory"
+    assert refused("a.jpg", tmp_path) == (
+        f"no such file, seen from the folder {str(tmp_path)!r} (files_root)"
+    )
+    assert refused("no-such-file.jpg") == (
+        "no such file, seen from the working directory (files_root)"
+    )
     assert refused(str(tmp_path / "a.jpg")) == "no such file"
     assert refused("empty.jpg", tmp_path) == "is empty"
     assert refused(".", tmp_path) == "is a folder, not a file"

@@ -423,7 +423,8 @@ async def test_a_process_that_is_killed_leaves_its_requests_in_doubt() -> None:
             kind, words, retryable, doubtful = await failing
             assert (kind, retryable, doubtful) == (DisconnectedError, True, True)
             assert words == (
-                f"127.0.0.1:{server.port}: the sender process ended before the answer came"
+                f"127.0.0.1:{server.port}: the sender process ended before the answer came; "
+                "another is started: try again"
             )
             before = await ready(carrier, server.url, *before)
 

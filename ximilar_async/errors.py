@@ -242,6 +242,11 @@ class StateError(XimilarError):
 class AccountingError(XimilarError):
     """A bulk run's outcomes do not sum to the records read: a defect of this package."""
 
+    def __str__(self) -> str:
+        """Say what came up, and what to do about a defect that nobody outside can mend."""
+        words = "a defect of ximilar-async: do not trust the report, keep the journal, report this"
+        return f"{super().__str__()}; {words}"
+
 
 class BulkAborted(XimilarError):  # noqa: N818 - the name says what happened
     """A bulk run that had to stop before its source ended.

@@ -71,7 +71,8 @@ class Desk:
         except XimilarError as error:
             self._fail(number, error)
         except Exception as defect:  # noqa: BLE001 - it must not be waited for in vain
-            self._fail(number, TransportError(f"a sender process met {type(defect).__name__}"))
+            words = f"a sender process met {type(defect).__name__}, a defect: please report it"
+            self._fail(number, TransportError(words))
         else:
             headers = packed(_plain(response.headers))
             self._link.put(ANSWER, number, response.status, headers, response.body)

@@ -224,12 +224,16 @@ class _Heads:
 def _told(request: Request) -> bytes:
     with suppress(TypeError):
         return orjson.dumps([request.verb, request.url, dict(request.headers)])
-    raise ConfigError(f"{urlsplit(request.url).netloc}: the request cannot be sent")
+    raise ConfigError(
+        f"{urlsplit(request.url).netloc}: the request cannot be sent; check base_url and the token"
+    )
 
 
 def _broken(request: Request) -> XimilarError:
     host = urlsplit(request.url).netloc
-    return DisconnectedError(f"{host}: the sender process ended before the answer came")
+    return DisconnectedError(
+        f"{host}: the sender process ended before the answer came; another is started: try again"
+    )
 
 
 def _started(end: socket.socket, settings: str) -> subprocess.Popen[bytes]:

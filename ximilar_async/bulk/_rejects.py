@@ -241,7 +241,10 @@ class RejectsFile:
             special = path.exists() and not path.is_file()
             fd = os.open(path, flags | (os.O_WRONLY if special else os.O_RDWR), 0o600)
         except OSError as error:
-            raise JournalError(f"cannot open the rejects file {path}: {error.strerror}") from None
+            raise JournalError(
+                f"cannot open the rejects file {path}: {error.strerror}; name one in a folder that "
+                "is there and may be written to"
+            ) from None
         if not special and not _may_be_rejects(fd):
             os.close(fd)
             raise JournalError(

@@ -43,7 +43,7 @@ def read_file(name: object, *, root: str | None, max_bytes: int) -> bytes:
         start = "the working directory" if root is None else f"the folder {root!r}"
         absolute = Path(path).is_absolute()
         raise ImageError(
-            "no such file" if absolute else f"no such file, seen from {start}"
+            "no such file" if absolute else f"no such file, seen from {start} (files_root)"
         ) from None
     except PermissionError:
         raise ImageError("permission denied") from None

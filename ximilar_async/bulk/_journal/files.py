@@ -17,6 +17,7 @@ if sys.platform != "win32":
 
 _OPEN: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
+_ELSEWHERE: Final = "name one in a folder that is there and may be written to"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -52,7 +53,9 @@ def _open(path: Path) -> int:
             raise JournalError(f"the journal {path} is no regular file; name another one")
         return os.open(path, _OPEN, 0o600)
     except OSError as error:
-        raise JournalError(f"cannot open the journal {path}: {reason(error)}") from None
+        raise JournalError(
+            f"cannot open the journal {path}: {reason(error)}; {_ELSEWHERE}"
+        ) from None
 
 
 def lock(fd: int, path: Path) -> None:
@@ -71,7 +74,9 @@ def lock(fd: int, path: Path) -> None:
             "another journal"
         ) from None
     except OSError as error:
-        raise JournalError(f"cannot lock the journal {path}: {reason(error)}") from None
+        raise JournalError(
+            f"cannot lock the journal {path}: {reason(error)}; {_ELSEWHERE}"
+        ) from None
 
 
 def append(fd: int, data: bytes) -> None:

@@ -126,7 +126,10 @@ class Journal:
             fd = begin(fd, path, state, start, compact_above)
         except OSError as error:
             os.close(fd)
-            raise JournalError(f"cannot begin the journal {path}: {reason(error)}") from None
+            raise JournalError(
+                f"cannot begin the journal {path}: {reason(error)}; nothing was sent. Make room "
+                "there, or name another one"
+            ) from None
         except BaseException:
             os.close(fd)
             raise
