@@ -12,6 +12,8 @@ from ximilar_async._protocol import check_query, check_record
 from ximilar_async.errors import RecordError
 from ximilar_async.images import take_image
 
+from ._record_faults import id_fault
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -137,11 +139,13 @@ class Preparer:
         """Return the record to send, checked for what this operation needs."""
         operation, record, entry = self.operation, item.entry.record, item.entry
         plain_ids = operation.only_id or operation.one_query
-        if plain_ids and isinstance(record, str):
+        if plain_ids and isinstance(record, (str, int)):
             record = {"_id": record}
         if operation.one_query:
             check_query(operation.endpoint, record, entry.where)
             return _only(record, _QUERY)
+        if fault := id_fault(record):
+            raise RecordError(f"{entry.where}{fault}")
         check_record(record, entry.where, needs_image=operation.endpoint.needs_image)
         if operation.only_id:
             return {"_id": record["_id"]}

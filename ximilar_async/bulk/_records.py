@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ximilar_async.errors import ConfigError
 from ximilar_async.sources import as_source
+from ximilar_async.sources._resolve import check_records
 
 from . import _operations
 from ._engine import Engine
@@ -253,4 +254,6 @@ def start(
         ConfigError: `records` is nothing that holds records.
         SourceError: there is no such file or folder.
     """
+    if not (operation.only_id or operation.one_query):
+        check_records(records)
     return Job(Engine(operation, collection, as_source(records), options or Options()))

@@ -46,6 +46,9 @@ _OPTIONS: Final[Mapping[str, str]] = {
 _IN_REASONS: Final[Mapping[str, str]] = {
     "(deadline)": "(--deadline)",
     "(error_budget)": "(--error-budget)",
+    "(RecordMapping(id=…))": "(--map id=COLUMN)",
+    "(RecordMapping(id='_id'))": "(--map id=_id)",
+    "; name the encoding": "; name the encoding (--encoding)",
     "(decimal)": "(--decimal)",
     "(thousands)": "(--thousands)",
     "(true_values, false_values)": "(--true-values, --false-values)",

@@ -14,7 +14,7 @@ from typer import Option
 
 from ximilar_async.bulk import Mode
 
-from .failures import UsageError
+from .failures import UsageError, reason_in_options
 from .options import ACTION, KEPT
 
 GUARDS: Final = "What it may do unasked"
@@ -208,7 +208,7 @@ def in_options(words: str) -> str:
     """
     for setting, option in _IN_OPTIONS.items():
         words = words.replace(f"({setting}", f"({option}")
-    return words
+    return reason_in_options(words)
 
 
 HIDDEN: Final = ("journal", "durability", "max_records", "attribution", "remember_ids")

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ximilar_async.errors import ConfigError
@@ -14,7 +15,8 @@ from ._arrow import ArrowStreamSource
 from ._base import Source
 from ._cursors import Cursor, CursorSource
 from ._iterables import AsyncIterableSource, IterableSource, SequenceSource
-from ._open import open_source
+from ._open import FORMATS, open_source
+from ._places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,54 @@ def as_source(records: Records | Ids) -> Source:
         "a bulk run takes a list, an iterable, an async iterable, a table with Arrow's stream "
         f"interface, a database cursor or a path, not {type(records).__name__}"
     )
+
+
+def check_records(records: Any) -> None:
+    """Refuse what holds texts, numbers or paths where records are wanted: a list or a column.
+
+    What can be read only once is not looked at; each of its elements is judged when it comes.
+
+    Args:
+        records: What a user handed over.
+
+    Raises:
+        ConfigError: it holds no records; the message says what to do.
+
+    Example:
+        >>> check_records(["a.jsonl", "b.jsonl"])
+        Traceback (most recent call last):
+        ximilar_async.errors.ConfigError: this list holds text ('a.jsonl', …), and a run takes \
+records, {'_id': …}. Are they paths? Hand over one of them as text, or all as one table, such as \
+duckdb.read_csv(paths)
+    """
+    if isinstance(records, (Source, str, os.PathLike, Mapping)) or not hasattr(records, "__len__"):
+        return
+    if _is_table(records) or hasattr(records, "columns"):
+        return
+    few = [] if iter(records) is records else list(islice(records, _LOOKED_AT))
+    if not few or not all(isinstance(one, _SCALARS) for one in few):
+        return
+    first, kind = few[0], type(records).__name__
+    if isinstance(first, os.PathLike) or (isinstance(first, str) and _looks_like_a_path(first)):
+        remedy = (
+            "Are they paths? Hand over one of them as text, or all as one table, such as "
+            "duckdb.read_csv(paths)"
+        )
+    else:
+        remedy = "Are they ids? delete and get take them; else hand over the whole table"
+    what = "text" if isinstance(first, str) else type(first).__name__
+    raise ConfigError(
+        f"this {kind} holds {what} ({first!r:.60}, …), and a run takes records, {{'_id': …}}. "
+        f"{remedy}"
+    )
+
+
+_LOOKED_AT: Final = 10
+_SCALARS: Final = (str, bytes, int, float, os.PathLike)
+
+
+def _looks_like_a_path(text: str) -> bool:
+    return Place.of(text).ending in FORMATS or "/" in text
 
 
 def _is_table(records: Any) -> bool:

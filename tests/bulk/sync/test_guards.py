@@ -49,7 +49,11 @@ def test_a_usual_night_passes() -> None:
     ("changes", "words"),
     [
         ({"usable": 0, "read": 0}, r"catalog\.jsonl has no usable record, and 100 are stored"),
-        ({"usable": 0, "broken": "cut off"}, r"no usable record \(cut off\)"),
+        ({"usable": 0, "broken": "cut off"}, r"^cut off: no record of catalog\.jsonl can be used"),
+        (
+            {"usable": 0, "first_fault": "line 2 has no `_id`"},
+            r"^line 2 has no `_id`: none of the 100 records of catalog\.jsonl can be used, and nothing",
+        ),
         ({"common": 0}, r"none of the 100 ids .* among the 100 stored .*allow_new_catalog"),
         ({"gone": 40}, r"40 of 100 stored .* \(40\.0%\), more than the 5% .*allow_delete"),
         ({"gone": 6}, r"6 of 100 stored records are not in catalog\.jsonl"),

@@ -131,7 +131,12 @@ async def test_each_record_of_the_source_has_one_outcome(shop: Shop, tmp_path: P
         (n, f"record {n}", "inserted" if n in inserted else "rejected") for n in (1, 3, 4, 5, 6, 7)
     ]
     reasons = " ".join(result.reason for result in told)
-    for words in ("has no readable `_id`", "is new and has no image", "price is nan"):
+    for words in (
+        "record 3 has no `_id`",
+        "is str, not a JSON object",
+        "is new and has no image",
+        "price is nan",
+    ):
         assert words in reasons, reasons
     assert len((tmp_path / "rejects.jsonl").read_bytes().splitlines()) == 4
     with pytest.raises(BulkAborted):

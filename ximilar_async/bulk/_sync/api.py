@@ -12,6 +12,7 @@ from ximilar_async.bulk._options import Options, check_call
 from ximilar_async.errors import BulkAborted, ImageError, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
 from ximilar_async.sources._fingerprint import fingerprint_of
+from ximilar_async.sources._resolve import check_records
 
 from .course import Course, StoppedError
 from .difference import Action
@@ -96,7 +97,7 @@ def sync(
 
     Raises:
         ConfigError: a setting cannot work.
-        SourceError: there is no such file or folder.
+        SourceError: there is no such file or folder; (when awaited) nothing of it can be read.
         SyncRefusedError: (when awaited) nobody can have meant it: an empty source, no common ids,
             too many deletions; nothing was sent, and the message says what to do.
         StateError: (when awaited) the state is in use, of another collection, newer or damaged.
@@ -172,7 +173,7 @@ async def plan_sync(
 
     Raises:
         ConfigError: a setting cannot work.
-        SourceError: there is no such file or folder.
+        SourceError: there is no such file or folder, or nothing of it can be read.
         SyncRefusedError: the sync would be refused.
         StateError: the state cannot be used.
         BulkAborted: a look into the collection had to stop, or `deadline` passed.
@@ -338,6 +339,7 @@ _TOUCHING = (Action.INSERT, Action.UPDATE, Action.REPLACE, Action.DELETE)
 
 
 def _opened_source(source: Records, mapping: RecordMapping | None) -> Source:
+    check_records(source)
     opened_source = as_source(source)
     return opened_source if mapping is None else MappedSource(opened_source, mapping)
 

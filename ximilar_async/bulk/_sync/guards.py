@@ -91,6 +91,8 @@ class Findings:
     """Records that are stored, or may be since an earlier run ended."""
     gone: int
     """How many of them the source does not have."""
+    first_fault: str = ""
+    """Why the first record was turned away that was."""
     broken: str = ""
     """Why the source broke off, if it did."""
 
@@ -110,12 +112,7 @@ def refuse(
         SyncRefusedError: something is; the message has the numbers and says what to do.
     """
     if not found.usable and found.stored:
-        why = f" ({found.broken})" if found.broken else ""
-        raise SyncRefusedError(
-            f"{found.source} has no usable record{why}, and {found.stored:,} are stored: refused, "
-            "for an empty catalog is mostly a broken export. Look at the source; to empty a "
-            "collection, delete its records"
-        )
+        raise SyncRefusedError(_without_records(found))
     if found.stored and not found.common and not allow_new_catalog:
         raise SyncRefusedError(
             f"none of the {found.usable:,} ids of {found.source} is among the {found.stored:,} "
@@ -131,6 +128,22 @@ def refuse(
             "deleted unasked (max_deletions): nothing was sent. Check the source; if they are "
             "to be deleted, allow it (allow_delete)"
         )
+
+
+def _without_records(found: Findings) -> str:
+    """Return what to say of a source without any record that can be used, its cause first."""
+    if found.broken:
+        return f"{found.broken}: no record of {found.source} can be used, and nothing was sent"
+    if found.read:
+        return (
+            f"{found.first_fault or 'no record has an `_id`'}: none of the {found.read:,} records "
+            f"of {found.source} can be used, and nothing was sent"
+        )
+    return (
+        f"{found.source} has no usable record, and {found.stored:,} are stored: refused, for an "
+        "empty catalog is mostly a broken export. Look at the source; to empty a collection, "
+        "delete its records"
+    )
 
 
 def lost_fields(removed: Mapping[str, int], stored: int) -> list[str]:

@@ -200,6 +200,7 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
         course: Where the sync is.
 
     Raises:
+        SourceError: nothing of the source can be read.
         SyncRefusedError: nobody can have meant it.
         BulkAborted: a look into the collection had to stop.
         StoppedError: the sync is to end.
@@ -255,7 +256,11 @@ async def look(prepared: Prepared, course: Course) -> None:
 
 
 async def _read(source: Source, reader: Reader, course: Course) -> str:
-    """Read the source to its end; return why it broke off, if it did."""
+    """Read the source to its end; return why it broke off, if it did.
+
+    Raises:
+        SourceError: nothing could be read.
+    """
     course.stage = "reading the source"
     course.position = lambda: (source.position, source.size)
     entries: list[Entry] = []
@@ -265,12 +270,16 @@ async def _read(source: Source, reader: Reader, course: Course) -> str:
             try:
                 chunk = await anext(chunks, None)
             except SourceError as error:
+                if not reader.read and not entries:
+                    raise
                 broken = str(error)
                 break
             except (Exception, asyncio.CancelledError) as error:
                 if _is_cancelled():
                     raise
                 broken = f"{source.name} raised {error!r}"
+                if not reader.read and not entries:
+                    raise SourceError(broken) from error
                 break
             course.check()  # a source need not heed that it was cancelled
             if chunk is None:
@@ -358,5 +367,6 @@ def _findings(prepared: Prepared, reader: Reader) -> Findings:
         nameless=reader.nameless,
         stored=prepared.stored + len(prepared.unlisted),
         gone=prepared.gone,
+        first_fault=reader.first_fault,
         broken=prepared.broken,
     )

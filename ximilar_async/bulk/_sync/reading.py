@@ -11,6 +11,7 @@ import orjson
 from attrs import define, field, frozen
 
 from ximilar_async._encoding import encode_body
+from ximilar_async.bulk._record_faults import at_place, id_fault
 from ximilar_async.errors import ImageError, RecordError
 from ximilar_async.images import prepare_record
 from ximilar_async.images._files import read_file
@@ -83,6 +84,8 @@ class Reader:
     common: int = field(default=0, init=False)
     nameless: int = field(default=0, init=False)
     repeated: int = field(default=0, init=False)
+    first_fault: str = field(default="", init=False)
+    """Why the first record was turned away that was."""
     images_unknown: int = field(default=0, init=False)
     """Records whose stored image nobody knows, and that were left as they are."""
     doubts_seen: set[str] = field(factory=set, init=False)
@@ -137,7 +140,7 @@ class Reader:
         record, id_ = entry.record, _id_of(entry)
         if id_ is None:
             self.nameless += 1
-            self._reject(entry, self.read, entry.fault or "has no readable `_id`")
+            self._reject(entry, self.read, entry.fault or _without_id(record))
             return None
         self.usable += 1
         if entry.fault is not None:
@@ -156,6 +159,7 @@ class Reader:
         if id_ is not None:
             known = self.state.find([id_]).get(id_)
             self._see(id_, known)
+        self.first_fault = self.first_fault or at_place(entry.where, reason)
         record = _json_of(entry.record)
         self.work.add(Task(Action.REJECT, None, seq, entry.where, record=record, reason=reason))
 
@@ -338,6 +342,10 @@ def _id_of(entry: Entry) -> str | None:
     except UnicodeEncodeError:
         return None
     return id_
+
+
+def _without_id(record: object) -> str:
+    return id_fault(record).removeprefix(":").strip() or "has an `_id` that is no text"
 
 
 def _json_of(record: object) -> bytes | None:
