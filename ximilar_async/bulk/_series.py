@@ -7,6 +7,7 @@ a minute.
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -166,6 +167,18 @@ class Timeline:
             for period in other.periods
         ]
         return Timeline(_fewer([*self.points, *points]), tuple(_bounded([*self.periods, *periods])))
+
+    def latency(self, share: float) -> float | None:
+        """Return the seconds within which this share of all requests was answered, if any was.
+
+        Args:
+            share: From 0 to 1.
+
+        Example:
+            >>> Timeline((Point(0.0, 2.0, decided=10),)).latency(0.5) is None
+            True
+        """
+        return reduce(Point.joined, self.points).latency(share) if self.points else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values: points as one list for each of their members."""

@@ -9,6 +9,9 @@ from attrs import evolve, field, frozen
 
 from ximilar_async.bulk._report import ExitCode, Report
 from ximilar_async.bulk._report_file import write_report
+from ximilar_async.bulk._report_records import records_json
+from ximilar_async.bulk._report_samples import joined, summed
+from ximilar_async.bulk._timing import PERCENTILES
 from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from ximilar_async.bulk._outcomes import Outcome, Result
     from ximilar_async.bulk._report import Stop
+    from ximilar_async.bulk._series import Timeline
 
     from .difference import Mode
 
@@ -41,6 +45,19 @@ OF_GONE: Final = (
     "deletions_withheld",
 )
 """What a stored record that the source does not have can end as; these sum to `gone`."""
+
+_SUMS: Final = (
+    "read",
+    "resumed",
+    "inferred",
+    "left_out",
+    "requests",
+    "retries",
+    "elapsed",
+    "held",
+    "outage_seconds",
+)
+"""What two runs of a stage have together."""
 
 _SAMPLES: Final = 5
 
@@ -230,17 +247,23 @@ class SyncReport:
             report.write("report.json")
             report.write("report.html")
         """
-        from .page import sync_page  # noqa: PLC0415 - it knows reports
+        from .page import origin_of, sync_page  # noqa: PLC0415 - it knows reports
+        from .page_records import groups_of  # noqa: PLC0415 - it knows them too
 
         write_report(
             path,
-            lambda: {**self.to_dict(), "command": command or None, "replay": replay or None},
+            lambda: {
+                **self.to_dict(),
+                "records": records_json(groups_of(self, origin_of(self))),
+                "command": command or None,
+                "replay": replay or None,
+            },
             lambda: sync_page(self, command=command, replay=replay),
         )
 
 
 def merged(one: Report | None, other: Report) -> Report:
-    """Return two reports of runs for the same as one; percentiles are those of the later run.
+    """Return two reports of runs for the same as one.
 
     Args:
         one: The earlier one; None for none.
@@ -251,20 +274,41 @@ def merged(one: Report | None, other: Report) -> Report:
     samples: dict[Outcome, tuple[Result, ...]] = dict(one.samples)
     for outcome, results in other.samples.items():
         samples[outcome] = (samples.get(outcome, ()) + results)[:_SAMPLES]
+    timeline = one.timeline.then(other.timeline, one.elapsed)
     return evolve(
         other,
-        read=one.read + other.read,
+        **{name: getattr(one, name) + getattr(other, name) for name in _SUMS},
         counts=Counter(one.counts) + Counter(other.counts),
-        inferred=one.inferred + other.inferred,
-        requests=one.requests + other.requests,
-        retries=one.retries + other.retries,
-        elapsed=one.elapsed + other.elapsed,
-        latency=other.latency or one.latency,
-        held=one.held + other.held,
-        outage_seconds=one.outage_seconds + other.outage_seconds,
         anomalies=Counter(one.anomalies) + Counter(other.anomalies),
+        concurrency=max(one.concurrency, other.concurrency),
+        latency=_latency(one, other, timeline),
+        bottleneck=_bottleneck(one, other),
         samples=samples,
+        kept=joined(one.kept, other.kept),
+        reasons=summed(one.reasons, other.reasons),
         # Several runs of a phase: all that was rejected since the first began is the phase's.
         origin=evolve(other.origin, rejects_from=one.origin.rejects_from, run=""),
-        timeline=one.timeline.then(other.timeline, one.elapsed),
+        timeline=timeline,
     )
+
+
+def _latency(one: Report, other: Report, timeline: Timeline) -> dict[str, float]:
+    """Return the percentiles of both runs' requests, none of them above the longest."""
+    if not (one.latency and other.latency):
+        return dict(one.latency or other.latency)
+    longest = max(one.latency["max"], other.latency["max"])
+    shares = {name: timeline.latency(share) for name, share in PERCENTILES.items()}
+    both = {name: min(found, longest) for name, found in shares.items() if found is not None}
+    return {**both, "max": longest}
+
+
+def _bottleneck(one: Report, other: Report) -> dict[str, float]:
+    """Return what was waited for in both runs, each counting by its time and its workers."""
+    weights = [report.elapsed * max(1, report.concurrency) for report in (one, other)]
+    if not (one.bottleneck and other.bottleneck and sum(weights)):
+        return dict(one.bottleneck or other.bottleneck)
+    first, second = (weight / sum(weights) for weight in weights)
+    return {
+        what: first * one.bottleneck.get(what, 0.0) + second * other.bottleneck.get(what, 0.0)
+        for what in {**one.bottleneck, **other.bottleneck}
+    }

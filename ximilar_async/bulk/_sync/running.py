@@ -17,7 +17,7 @@ from .difference import Action
 from .execute import Executor
 from .plan import PAID
 from .planning import opened
-from .report import OF_SOURCE, SyncReport
+from .report import OF_SOURCE, SyncReport, merged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -174,7 +174,7 @@ def sent_so_far(terms: Terms, course: Course) -> SyncReport:
     phases = dict(course.reports)
     if course.present is not None:
         name, present = course.present
-        phases.setdefault(name, present)
+        phases[name] = merged(phases.get(name), present)
     return SyncReport(
         mode=terms.mode,
         requests=course.requests + sum(phase.requests for phase in phases.values()),
