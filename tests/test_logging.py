@@ -9,18 +9,21 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import define, field
 from fakes import TOKEN, ScriptedTransport, refusal
 from fakes import answer as answered
+from opentelemetry.sdk.trace import TracerProvider
 from scripted import ScriptedService, answer
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async._logging import EVENTS, plain
 from ximilar_async.emulator import Emulator
 from ximilar_async.errors import BulkAborted, ConnectError, XimilarError
+from ximilar_async.telemetry import OpenTelemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +138,19 @@ async def _run_that_must_stop() -> None:
             await bulk.insert(client.collection("shoes"), records(30))
 
 
+async def _call_that_telemetry_fails_in() -> None:
+    class Broken(TracerProvider):
+        def get_tracer(self, *_: Any, **__: Any) -> Any:
+            def start_span(*_: object, **__: object) -> None:
+                raise RuntimeError(f"no span of {IMAGE}")
+
+            return SimpleNamespace(start_span=start_span)
+
+    telemetry = OpenTelemetry(tracer_provider=Broken())
+    async with client_of(ScriptedService(), telemetry=telemetry) as client:
+        await client.collection("shoes").ping()
+
+
 async def _sync(folder: Path) -> None:
     catalog = [{"_id": str(n), "_url": f"https://example.com/{n}.jpg"} for n in range(25)]
     async with Emulator() as emulator, client_of(emulator.transport()) as client:
@@ -153,6 +169,7 @@ async def test_every_event_is_told_with_its_extras_and_no_secret(
     await _call_in_trouble()
     await _run_in_trouble()
     await _run_that_must_stop()
+    await _call_that_telemetry_fails_in()
     await _sync(tmp_path)
     for record in heard.records:
         event = BY_NAME[extras(record)["event"]]
@@ -280,6 +297,37 @@ async def test_a_sync_that_is_refused_is_a_warning(heard: Heard, tmp_path: Path)
     end = heard.records[-1]
     assert end.levelno == logging.WARNING
     assert extras(end)["error"] == "SyncRefusedError"
+
+
+# --- a program's handlers -----------------------------------------------------------------------
+
+
+class BrokenHandler(logging.Handler):
+    """A pager that is down, and says so by raising."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError(f"no pager for {extras(record)['event']}")
+
+
+async def test_a_handler_that_raises_changes_nothing(
+    heard: Heard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run meets what it meets without the handler, which is told on stderr, as Python's are."""
+    pager = BrokenHandler()
+    loggers = [logging.getLogger(f"ximilar_async.{name}") for name in ("client", "bulk")]
+    for logger in loggers:
+        logger.addHandler(pager)
+    try:
+        await _run_in_trouble()
+    finally:
+        for logger in loggers:
+            logger.removeHandler(pager)
+    assert heard.counts["run.end"] == 0  # its own handlers come first, and this one raised
+    told = capsys.readouterr().err
+    assert "no pager for breaker.open" in told
+    assert "no pager for run.end" in told
+    assert TOKEN not in told
+    assert IMAGE not in told
 
 
 # --- what it costs ------------------------------------------------------------------------------

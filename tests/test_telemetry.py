@@ -12,13 +12,13 @@ import pytest
 from attrs import define, field
 from fakes import TOKEN, ScriptedTransport, refusal
 from fakes import answer as answered
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.semconv.attributes import (
     db_attributes,
     error_attributes,
@@ -31,23 +31,26 @@ from opentelemetry.trace import SpanKind, StatusCode
 from scripted import ScriptedService, answer
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
+from ximilar_async._telemetry._spans import CALL
 from ximilar_async.bulk import Outcome
 from ximilar_async.errors import (
+    ApiError,
     BulkAborted,
     ConfigError,
     ConnectError,
     RateLimitError,
+    ServerError,
     TimedOutError,
     XimilarError,
 )
 from ximilar_async.telemetry import OpenTelemetry
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.sampling import Sampler
 
 QUICK = Retry(base=0, throttled_base=0)
 IMAGE = "aW1hZ2UtY2FuYXJ5" * 20
@@ -154,7 +157,7 @@ async def test_a_call_is_a_span_by_the_conventions(sight: Sight) -> None:
         db_attributes.DB_OPERATION_NAME: "insert",
         db_attributes.DB_NAMESPACE: "similarity/fashion-new",
         db_attributes.DB_COLLECTION_NAME: "shoes",
-        db_attributes.DB_OPERATION_BATCH_SIZE: 2,
+        "ximilar.request.records": 2,
         db_attributes.DB_RESPONSE_STATUS_CODE: "210",
         http_attributes.HTTP_REQUEST_METHOD: "POST",
         http_attributes.HTTP_RESPONSE_STATUS_CODE: 200,
@@ -164,14 +167,53 @@ async def test_a_call_is_a_span_by_the_conventions(sight: Sight) -> None:
     }
 
 
+async def test_samplers_know_what_a_call_is() -> None:
+    """All that a sampler may decide by is there when the span begins."""
+    seen: list[dict[str, Any]] = []
+
+    class Curious(Broken):
+        def should_sample(self, *args: Any, **kwargs: Any) -> Any:
+            seen.append(dict(kwargs.get("attributes") or args[4]))
+            return super().should_sample(*args, **kwargs)
+
+    sight = Sight(sampler=Curious("none", 1))
+    async with sight.client(ScriptedService()) as client:
+        await client.collection("shoes").insert(list(records(2)))
+    assert seen == [
+        {
+            name: value
+            for name, value in attributes_of(sight.spans[0]).items()
+            if "response" not in name
+        }
+    ]
+
+
+async def test_a_span_is_as_long_as_its_metric_says(sight: Sight) -> None:
+    """The duration that is recorded is the span's, and its bounds are those that are advised."""
+    async with sight.client(ScriptedService(delay=0.01)) as client:
+        await client.collection("shoes").ping()
+    ((span,), (point,)) = sight.spans, sight.points(db_metrics.DB_CLIENT_OPERATION_DURATION)
+    assert span.end_time - span.start_time == int(point.sum * 1_000_000_000)
+    assert point.explicit_bounds == (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+    (request,) = sight.points(http_metrics.HTTP_CLIENT_REQUEST_DURATION)
+    advised = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+    assert request.explicit_bounds == advised
+    assert dict(request.attributes) == {
+        http_attributes.HTTP_REQUEST_METHOD: "GET",
+        http_attributes.HTTP_RESPONSE_STATUS_CODE: 200,
+        server_attributes.SERVER_ADDRESS: "api.ximilar.com",
+        server_attributes.SERVER_PORT: 443,
+    }
+
+
 async def test_the_account_has_no_collection(sight: Sight) -> None:
-    """A call beside all collections is named by its method alone."""
+    """A call beside all collections is named by its method and the server."""
     transport = ScriptedTransport([refusal(401, b"no such token")])
     async with sight.client(transport) as client:
         with pytest.raises(XimilarError):
             await client.account()
     (span,) = sight.spans
-    assert span.name == "account"
+    assert span.name == "account api.ximilar.com:443"
     assert db_attributes.DB_COLLECTION_NAME not in attributes_of(span)
 
 
@@ -251,7 +293,7 @@ async def test_a_call_belongs_to_the_span_of_its_caller(sight: Sight) -> None:
     assert {span.parent.span_id for span in inserts if span.parent} == {
         mine.get_span_context().span_id
     }
-    assert all(db_attributes.DB_OPERATION_BATCH_SIZE not in attributes_of(s) for s in inserts)
+    assert {attributes_of(span)["ximilar.request.records"] for span in inserts} == {1}
 
 
 # --- bulk runs ----------------------------------------------------------------------------------
@@ -288,9 +330,7 @@ async def test_a_run_with_faults_is_a_trace_that_adds_up(sight: Sight) -> None:
     assert facts["ximilar.bulk.records.rejected"] == 1
     refused = [span for span in batches if span.status.status_code is StatusCode.ERROR]
     assert {attributes_of(span)["error.type"] for span in refused} == {"429"}
-    sizes = [
-        attributes_of(s).get("db.operation.batch.size", 1) for s in batches if s not in refused
-    ]
+    sizes = [attributes_of(s)["ximilar.request.records"] for s in batches if s not in refused]
     assert sum(sizes) == 98  # the one that repeats an id is sent alone, and found to be there
     outcomes = {o.value: n for o, n in report.counts.items() if n}
     assert sight.sums("ximilar.bulk.records", "ximilar.outcome") == outcomes
@@ -298,6 +338,23 @@ async def test_a_run_with_faults_is_a_trace_that_adds_up(sight: Sight) -> None:
     assert sight.sums("ximilar.client.retries", "error.type") == {"429": len(refused)}
     durations = sight.sums(http_metrics.HTTP_CLIENT_REQUEST_DURATION, "http.response.status_code")
     assert sum(durations.values()) == report.requests
+
+
+async def test_an_operation_has_one_name(sight: Sight) -> None:
+    """A run, its calls and all metrics name what they do as the API does."""
+    failing: list[XimilarError] = []
+    service = ScriptedService(lambda *_: failing.pop() if failing else None)
+    async with sight.client(service) as client:
+        shoes = client.collection("shoes")
+        failing.append(TimedOutError("late"))
+        await bulk.near_dups_insert(shoes, [{"_id": "of a run", "_base64": IMAGE}])
+        failing.append(TimedOutError("late"))
+        await shoes.near_dups_insert([{"_id": "of a call", "_base64": IMAGE}])
+    names = {attributes_of(span)["db.operation.name"] for span in sight.spans}
+    for metric in ("ximilar.client.retries", "ximilar.bulk.records", "ximilar.bulk.pending"):
+        names |= set(sight.sums(metric, "db.operation.name"))
+    assert names - {"get"} == {"nearDupsInsert"}  # what was in doubt is looked up
+    assert sight.sums("ximilar.client.retries", "db.operation.name") == {"nearDupsInsert": 2}
 
 
 async def test_names_are_the_conventions_or_ours(sight: Sight) -> None:
@@ -409,6 +466,154 @@ async def test_a_sync_is_the_parent_of_its_runs(sight: Sight, tmp_path: Path) ->
     assert run.parent.span_id == sync.context.span_id
     assert {span.context.trace_id for span in sight.spans} == {sync.context.trace_id}
     assert attributes_of(sync)["ximilar.bulk.read"] == 25
+
+
+# --- what breaks --------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Broken(SpanProcessor, Sampler):
+    """A processor, a sampler or an instrument of somebody else's that raises time and again."""
+
+    part: str
+    every: int
+    _seen: int = field(default=0, init=False)
+
+    def breaks(self, part: str) -> None:
+        self._seen += part == self.part
+        if part == self.part and self._seen % self.every == 0:
+            raise RuntimeError(f"{part} is broken")
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self.breaks("on_start")
+
+    def on_end(self, span: Any) -> None:
+        self.breaks("on_end")
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> Any:
+        self.breaks("sampler")
+        return ALWAYS_ON.should_sample(*args, **kwargs)
+
+    def get_description(self) -> str:
+        return "a broken one"
+
+    def get_meter(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a meter whose instruments are this one's."""
+        return _BrokenMeter(self, MeterProvider().get_meter(*args, **kwargs))
+
+
+@define(eq=False)
+class _BrokenMeter:
+    broken: Broken
+    meter: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda named, *_, **__: _BrokenInstrument(self.broken, named)
+
+
+@define(eq=False)
+class _BrokenInstrument:
+    broken: Broken
+    name: str
+
+    def add(self, *_: Any, **__: Any) -> None:
+        self.broken.breaks(self.name)
+
+    record = add
+
+
+def broken_telemetry(part: str, every: int = 1) -> tuple[OpenTelemetry, InMemorySpanExporter]:
+    broken, exporter = Broken(part, every), InMemorySpanExporter()
+    tracers = TracerProvider(sampler=broken)
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    tracers.add_span_processor(broken)
+    return OpenTelemetry(tracer_provider=tracers, meter_provider=broken), exporter
+
+
+PARTS = (
+    "on_start",
+    "on_end",
+    "sampler",
+    "http.client.request.duration",
+    "db.client.operation.duration",
+    "ximilar.client.retries",
+    "ximilar.bulk.records",
+    "ximilar.bulk.pending",
+)
+
+
+def is_warning(record: logging.LogRecord) -> bool:
+    return getattr(record, "event", "") == "telemetry"
+
+
+@pytest.mark.parametrize(
+    ("part", "every"),
+    [*((part, 1) for part in PARTS), ("on_end", 3), ("sampler", 3)],
+    ids=[*PARTS, "on_end now and then", "sampler now and then"],
+)
+async def test_what_raises_in_telemetry_changes_nothing(
+    part: str, every: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run with faults ends as it does without telemetry: all stored, all counted as stored.
+
+    It is told once, at WARNING, however often it happens.
+    """
+    telemetry, _ = broken_telemetry(part, every)
+    failing = [ConnectError("no route"), ServerError(503, 503, "busy"), TimedOutError("late")] * 3
+    seen = iter(range(10_000))
+    service = ScriptedService(lambda *_: failing.pop() if failing and next(seen) % 2 else None)
+    async with Ximilar(TOKEN, transport=service, retry=QUICK, telemetry=telemetry) as client:
+        report = await bulk.insert(client.collection("shoes"), records(100))
+        for _ in range(4):
+            await client.collection("shoes").ping()
+    assert report.ok
+    assert report.counts[Outcome.INSERTED] == len(service.stored) == 100
+    assert [(r.levelname, r.name) for r in caplog.records if is_warning(r)] == [
+        ("WARNING", "ximilar_async.client")
+    ]
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_what_raises_in_telemetry_leaves_no_context_behind(part: str) -> None:
+    """After a call that telemetry failed in, its caller's span is the current one as before."""
+    telemetry, _ = broken_telemetry(part)
+    tracer = TracerProvider().get_tracer("a service")
+    transport = ScriptedTransport([refusal(503)], then=answered(answer_count=5))
+    async with Ximilar(TOKEN, transport=transport, retry=QUICK, telemetry=telemetry) as client:
+        with tracer.start_as_current_span("request") as mine:
+            for _ in range(2):
+                await client.collection("shoes").get_record_count()
+                assert trace.get_current_span() is mine
+                assert context.get_value(CALL) is None
+
+
+async def test_a_broken_instrument_costs_no_span(caplog: pytest.LogCaptureFixture) -> None:
+    """What still works goes on: spans are ended where durations cannot be recorded."""
+    telemetry, exporter = broken_telemetry("db.client.operation.duration")
+    async with Ximilar(TOKEN, transport=ScriptedService(), telemetry=telemetry) as client:
+        await bulk.insert(client.collection("shoes"), records(20))
+    assert Counter(span.name for span in exporter.get_finished_spans()) == {
+        "insert shoes": 2,
+        "bulk insert shoes": 1,
+    }
+    (told,) = [vars(r) for r in caplog.records if is_warning(r)]
+    assert (told["error"], told["reason"]) == (
+        "RuntimeError",
+        "db.client.operation.duration is broken",
+    )
+    assert told["where"].startswith("test_telemetry.py:")
+
+
+async def test_a_failed_call_fails_as_it_would(caplog: pytest.LogCaptureFixture) -> None:
+    """The service's refusal is raised, and not what telemetry raises while it is told of it."""
+    telemetry, _ = broken_telemetry("on_end")
+    transport = ScriptedTransport(then=refusal(400))
+    async with Ximilar(TOKEN, transport=transport, telemetry=telemetry) as client:
+        with pytest.raises(ApiError) as caught:
+            await client.collection("shoes").get_record_count()
+    assert caught.value.code == 400
+    assert caught.value.__context__ is None
+    assert any(map(is_warning, caplog.records))
 
 
 # --- the gate -----------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ _MOST: Final = 300
 _BLOB: Final = re.compile(r"\S{80,}")
 """What is no word: an image in base64, a record without spaces, a long address."""
 _KEPT: Final = 24
+_REPORTS: Final = logging.Handler()
+"""Writes to stderr what a handler raised, unless `logging.raiseExceptions` is off."""
 
 CLIENT: Final = logging.getLogger("ximilar_async.client")
 BULK: Final = logging.getLogger("ximilar_async.bulk")
@@ -75,7 +77,13 @@ class Event:
         level = level or self._usual
         if self.logger.isEnabledFor(level):
             extra = {"event": self.name, **extras}
-            self.logger.log(level, self.words, extras, extra=extra, stacklevel=2)
+            try:
+                self.logger.log(level, self.words, extras, extra=extra, stacklevel=2)
+            except Exception as error:  # noqa: BLE001 - a program's handler, whatever it raises
+                # Handlers that come with Python report such errors themselves, in just this way.
+                error.__suppress_context__ = True  # what we were told of may quote an image
+                record = logging.makeLogRecord({"msg": self.words, "args": (extras,)})
+                _REPORTS.handleError(record)
 
 
 def plain(text: object) -> str:
@@ -140,6 +148,14 @@ TOKEN: Final = Event(
     _INFO,
     "%(method)s of %(collection)s was refused; it is sent again with a fresh token",
     ("method", "collection"),
+)
+TELEMETRY: Final = Event(
+    "telemetry",
+    CLIENT,
+    _WARNING,
+    "telemetry failed, and what it watches goes on: %(error)s: %(reason)s (%(where)s);"
+    " told once, whatever follows",
+    ("where", *_FAILURE),
 )
 RUN_START: Final = Event(
     "run.start",
@@ -228,6 +244,7 @@ EVENTS: Final = (
     GIVE_UP,
     HOLD,
     TOKEN,
+    TELEMETRY,
     RUN_START,
     RUN_STOP,
     RUN_END,

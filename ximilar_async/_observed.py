@@ -9,6 +9,7 @@ from attrs import define, field
 
 from ._models import Account, Answer
 from ._observer import RequestEnd
+from ._protocol import build_head
 from ._retry import Trace
 from ._session import Session
 
@@ -70,7 +71,10 @@ class ObservedSession(Session):
     ) -> A:
         """Call a method and return its answer, watched; as `Session.call` in all else."""
         trace = trace or Trace()
-        watching = self._observer.call(self, endpoint, target, trace, _records(fields))
+        url = build_head(self.base_url, "", endpoint, target).url
+        watching = self._observer.call(
+            self, endpoint, target, url, trace=trace, records=_records(fields)
+        )
         with watching as observed:
             answer = await super().call(
                 endpoint, target, fields=fields, query=query, retry=retry, trace=trace
@@ -92,16 +96,10 @@ class ObservedSession(Session):
             failure = error
             raise
         finally:
-            request = call.request
             self._observer.requested(
                 self,
                 RequestEnd(
-                    request.verb,
-                    request.url.partition("?")[0],
-                    call.endpoint.path,
-                    self.clock() - sent,
-                    status,
-                    failure,
+                    call.request.verb, call.endpoint.path, self.clock() - sent, status, failure
                 ),
             )
         return response

@@ -31,7 +31,6 @@ class RequestEnd(NamedTuple):
     """How one HTTP request ended."""
 
     verb: str
-    url: str
     method: str
     """The API's name of what was called."""
     seconds: float
@@ -106,6 +105,8 @@ class Observer(Protocol):
         client: Watched,
         endpoint: Endpoint[Any],
         target: Target | None,
+        url: str,
+        *,
         trace: Trace,
         records: int | None,
     ) -> CallObserver:
@@ -115,6 +116,7 @@ class Observer(Protocol):
             client: Whose.
             endpoint: The method.
             target: Service and collection; None for the account.
+            url: The address that its requests go to, without parameters.
             trace: Filled with what the call takes.
             records: How many it brings, where that is known.
         """

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from ximilar_async._endpoints import METHODS
 from ximilar_async.errors import ApiError
 
 if TYPE_CHECKING:
@@ -18,17 +19,29 @@ SCHEMA: Final = "https://opentelemetry.io/schemas/1.33.0"
 
 _PORTS: Final = {"http": 80, "https": 443}
 
+_METHODS: Final = {path.lower(): path for path in METHODS}
+
 Attributes: TypeAlias = "dict[str, AttributeValue]"
 
 
 def operation(method: str) -> Attributes:
-    """Return what names the method of a call, or a bulk run's operation.
+    """Return what names the method of a call.
 
     Example:
         >>> operation("account/v2/details/")
         {'db.system.name': 'ximilar', 'db.operation.name': 'account'}
     """
     return {"db.system.name": "ximilar", "db.operation.name": method.partition("/")[0]}
+
+
+def run_operation(name: str) -> Attributes:
+    """Return what names a bulk run's operation: the API's name of the method, if it is one.
+
+    Example:
+        >>> run_operation("near_dups_insert")["db.operation.name"], run_operation("sync")
+        ('nearDupsInsert', {'db.system.name': 'ximilar', 'db.operation.name': 'sync'})
+    """
+    return operation(_METHODS.get(name.replace("_", ""), name))
 
 
 def place(service: str, collection: str) -> Attributes:

@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, set_
 from ximilar_async._logging import plain
 from ximilar_async.errors import ApiError
 
+from ._guard import guarded
 from ._names import error_type, named
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ximilar_async._observer import RequestEnd
     from ximilar_async._retry import Trace
 
+    from ._guard import Guard
     from ._instruments import Instruments
     from ._names import Attributes
 
@@ -45,18 +47,20 @@ class CallSpan:
     Args:
         tracer: Who makes spans.
         duration: Where its duration is recorded.
-        attributes: What is known of it from the start.
-        verb: The verb of its requests.
+        attributes: What names it, in spans and metrics.
+        request: What names its requests.
         trace: What it takes, filled in as it goes.
         records: How many it brings; None for a batch of a run.
+        guard: Who tells that OpenTelemetry fails.
     """
 
     tracer: Tracer
     duration: Histogram
     attributes: Attributes
-    verb: str
+    request: Attributes
     trace: Trace
     records: int | None
+    guard: Guard
     _span: Span | None = field(default=None, init=False)
     _run: RunSpan | None = field(default=None, init=False)
     _began: int = field(factory=time.time_ns, init=False)
@@ -66,48 +70,56 @@ class CallSpan:
     """What is known of it at its end only."""
 
     def __enter__(self) -> Self:
-        present = context.get_current()
-        run = context.get_value(_RUN, present)
-        self._run = run if isinstance(run, RunSpan) else None
-        if self.records is None:
-            self.records = _BATCH.get()
-        if self._run is None or self._run.takes_span():
-            self._span = self._begin()
-            present = set_span_in_context(self._span, present)
-        self._token = context.attach(context.set_value(CALL, self, present))
+        self._enter()
         return self
 
+    @guarded
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        seconds = time.perf_counter() - self._clock
         if error is not None:
             self._found["error.type"] = error_type(error)
         if isinstance(error, ApiError):
             self._found["db.response.status_code"] = str(error.code)
-        self._measure()  # within the span's context, so that exemplars name it
-        if self._token is not None:
-            context.detach(self._token)
-        if error is not None and self._span is None and self._run and self._run.takes_failed():
-            self._span = self._begin()
-        if self._span is not None:
-            self._end(self._span, error)
+        try:
+            self._measure(seconds)  # within the span's context, so that exemplars name it
+        finally:
+            if self._token is not None:
+                context.detach(self._token)
+            self._end(error, seconds)
+
+    @guarded
+    def _enter(self) -> None:
+        present = context.get_current()
+        run = context.get_value(_RUN, present)
+        self._run = run if isinstance(run, RunSpan) else None
+        if self.records is None:
+            self.records = _BATCH.get()
+        try:
+            if self._run is None or self._run.takes_span():
+                self._span = self._begin()
+                present = set_span_in_context(self._span, present)
+        finally:  # requests and retries belong to the call, whether it has a span or not
+            self._token = context.attach(context.set_value(CALL, self, present))
 
     def answered(self, code: int | None) -> None:
         """Take note of the service's own code."""
         if code is not None:
             self._found["db.response.status_code"] = str(code)
 
+    @guarded
     def requested(self, request: RequestEnd) -> None:
         """Take note of a request's end."""
-        self._found["url.full"] = request.url
         if request.status is not None:
             self._found["http.response.status_code"] = request.status
         else:
             self._found.pop("http.response.status_code", None)  # an earlier attempt's
 
+    @guarded
     def retried(self, error: BaseException, wait: float) -> None:
         """Take note that a request is to be repeated."""
         if self._span is not None:
@@ -115,31 +127,36 @@ class CallSpan:
             self._span.add_event("ximilar.retry", facts)
 
     def _begin(self) -> Span:
-        attributes = {**self.attributes, "http.request.method": self.verb}
-        if self.records is not None and self.records > 1:
-            attributes["db.operation.batch.size"] = self.records
+        attributes = self.attributes | self.request
+        if self.records:
+            # Not `db.operation.batch.size`: one operation on many records is no batch of operations
+            # (note 12 of the conventions for database client spans, from 1.43 on).
+            attributes["ximilar.request.records"] = self.records
         name = _name(self.attributes)
         return self.tracer.start_span(
             name, kind=SpanKind.CLIENT, attributes=attributes, start_time=self._began
         )
 
-    def _end(self, span: Span, error: BaseException | None) -> None:
-        if not span.is_recording():
+    def _end(self, error: BaseException | None, seconds: float) -> None:
+        if error is not None and self._span is None and self._run and self._run.takes_failed():
+            self._span = self._begin()
+        span = self._span
+        if span is None or not span.is_recording():
             return
         if self.trace.retries:
             self._found["http.request.resend_count"] = self.trace.retries
         span.set_attributes(self._found)
         if error is not None:
             span.set_status(Status(StatusCode.ERROR, plain(error)))
-        span.end()
+        span.end(self._began + int(seconds * _NANO))  # just as long as the metric has it
 
-    def _measure(self) -> None:
+    def _measure(self, seconds: float) -> None:
         codes = {
             name: self._found[name]
             for name in ("error.type", "db.response.status_code")
             if name in self._found
         }
-        self.duration.record(time.perf_counter() - self._clock, self.attributes | codes)
+        self.duration.record(seconds, self.attributes | codes)
 
 
 @define(eq=False)
@@ -151,12 +168,14 @@ class RunSpan:
         instruments: What counts its records.
         attributes: What names it.
         most: How many of its calls get a span, and how many failed ones beyond them.
+        guard: Who tells that OpenTelemetry fails.
     """
 
     tracer: Tracer
     instruments: Instruments
     attributes: Attributes
     most: int
+    guard: Guard
     _span: Span = field(default=INVALID_SPAN, init=False)
     _outer: RunSpan | None = field(default=None, init=False)
     """The sync that it is a part of."""
@@ -168,15 +187,22 @@ class RunSpan:
     _stop: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
-        outer, present = context.get_value(_RUN), context.get_current()
-        self._outer = outer if isinstance(outer, RunSpan) else None
-        if self._outer is None or self._outer.takes_span():
-            name = f"bulk {_name(self.attributes)}"
-            self._span = self.tracer.start_span(name, attributes=self.attributes)
-            present = set_span_in_context(self._span)
-        self._token = context.attach(context.set_value(_RUN, self, present))
+        self._enter()
         return self
 
+    @guarded
+    def _enter(self) -> None:
+        outer, present = context.get_value(_RUN), context.get_current()
+        self._outer = outer if isinstance(outer, RunSpan) else None
+        try:
+            if self._outer is None or self._outer.takes_span():
+                name = f"bulk {_name(self.attributes)}"
+                self._span = self.tracer.start_span(name, attributes=self.attributes)
+                present = set_span_in_context(self._span)
+        finally:
+            self._token = context.attach(context.set_value(_RUN, self, present))
+
+    @guarded
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -185,10 +211,12 @@ class RunSpan:
     ) -> None:
         if self._token is not None:
             context.detach(self._token)
-        if error is not None:
-            self._span.set_attribute("error.type", self._stop or error_type(error))
-            self._span.set_status(Status(StatusCode.ERROR, plain(error)))
-        self._span.end()
+        try:
+            if error is not None:
+                self._span.set_attribute("error.type", self._stop or error_type(error))
+                self._span.set_status(Status(StatusCode.ERROR, plain(error)))
+        finally:
+            self._span.end()
 
     def takes_span(self) -> bool:
         """Tell whether one more call gets a span; a sync's runs share what it may have."""
@@ -208,26 +236,30 @@ class RunSpan:
         """Take note of how many records the task's next call brings."""
         _BATCH.set(records)
 
+    @guarded
     def again(self, error: BaseException) -> None:
         """Take note that a failed batch is to be sent again."""
         facts: Attributes = {"error.type": error_type(error)}
         self.instruments.retries.add(1, self._method() | facts)
 
+    @guarded
     def event(self, name: str, facts: Mapping[str, str | int | float]) -> None:
         """Take note of something that happens a few times in a run."""
         self._span.add_event(f"ximilar.{name}", named(facts, "ximilar"))
 
+    @guarded
     def counted(self, counts: Mapping[str, int], pending: int) -> None:
         """Take note of how many records ended how so far, those of earlier runs left aside."""
+        grown, self._pending = pending - self._pending, pending
+        if grown:
+            self.instruments.pending.add(grown, self.attributes)
         for outcome, count in counts.items():
             more = count - self._counts.get(outcome, 0)
             if more > 0:
-                self.instruments.records.add(more, self.attributes | {"ximilar.outcome": outcome})
                 self._counts[outcome] = count
-        if pending != self._pending:
-            self.instruments.pending.add(pending - self._pending, self.attributes)
-            self._pending = pending
+                self.instruments.records.add(more, self.attributes | {"ximilar.outcome": outcome})
 
+    @guarded
     def ended(self, facts: Mapping[str, str | int | float], *, stop: str) -> None:
         """Take note of what the run did."""
         outcomes = {f"records.{outcome}": count for outcome, count in self._counts.items()}
@@ -243,5 +275,7 @@ class RunSpan:
 
 def _name(attributes: Attributes) -> str:
     """Return a span's name, as the conventions have it: the operation, and what it is done to."""
-    parts = (attributes.get("db.operation.name"), attributes.get("db.collection.name"))
-    return " ".join(str(part) for part in parts if part)
+    target = attributes.get("db.collection.name")
+    if target is None:
+        target = f"{attributes['server.address']!s}:{attributes['server.port']!s}"
+    return f"{attributes['db.operation.name']!s} {target!s}"

@@ -10,8 +10,9 @@ from opentelemetry import context, metrics, trace
 
 from ximilar_async._version import __version__
 
+from ._guard import Guard, guarded
 from ._instruments import Instruments
-from ._names import SCHEMA, error_type, operation, place, server
+from ._names import SCHEMA, error_type, operation, place, run_operation, server
 from ._spans import CALL, CallSpan, RunSpan
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class OpenTelemetry:
         spans_per_run: int = 1000,
     ) -> None:
         self._most = spans_per_run
+        self.guard = Guard()
         self._tracer = trace.get_tracer(_NAME, __version__, tracer_provider, SCHEMA)
         self._clients: WeakSet[Watched] = WeakSet()
         self._lock = Lock()  # metrics are read by a thread of their own
@@ -81,6 +83,8 @@ class OpenTelemetry:
         client: Watched,
         endpoint: Endpoint[Any],
         target: Target | None,
+        url: str,
+        *,
         trace: Trace,
         records: int | None,
     ) -> CallSpan:
@@ -89,9 +93,16 @@ class OpenTelemetry:
         if target is not None:
             attributes |= place(target.prefix, target.collection_id)
         return CallSpan(
-            self._tracer, self._instruments.call, attributes, endpoint.verb, trace, records
+            self._tracer,
+            self._instruments.call,
+            attributes,
+            {"http.request.method": endpoint.verb, "url.full": url},
+            trace,
+            records,
+            self.guard,
         )
 
+    @guarded
     def requested(self, client: Watched, request: RequestEnd) -> None:
         """Take note of a request, within its call."""
         attributes: Attributes = {"http.request.method": request.verb, **server(client.base_url)}
@@ -106,6 +117,7 @@ class OpenTelemetry:
         if isinstance(call, CallSpan):
             call.requested(request)
 
+    @guarded
     def retried(self, method: str, error: BaseException, wait: float) -> None:
         """Take note that a request is to be repeated, within its call."""
         attributes = operation(method) | {"error.type": error_type(error)}
@@ -114,10 +126,10 @@ class OpenTelemetry:
         if isinstance(call, CallSpan):
             call.retried(error, wait)
 
-    def run(self, operation_name: str, service: str, collection: str) -> RunSpan:
+    def run(self, operation: str, service: str, collection: str) -> RunSpan:
         """Return what watches a bulk run."""
-        attributes = operation(operation_name) | place(service, collection)
-        return RunSpan(self._tracer, self._instruments, attributes, self._most)
+        attributes = run_operation(operation) | place(service, collection)
+        return RunSpan(self._tracer, self._instruments, attributes, self._most, self.guard)
 
     def _gates(self, which: int) -> Iterable[Observation]:
         with self._lock:
