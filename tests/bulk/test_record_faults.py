@@ -8,11 +8,13 @@ from uuid import UUID
 
 import polars as pl
 import pytest
+from bulk.sync.shop import opened
 from scripted import ScriptedService
 
 from ximilar_async import Ximilar, bulk
 from ximilar_async.bulk._record_faults import id_fault
-from ximilar_async.errors import ConfigError
+from ximilar_async.bulk._troubles import first_trouble
+from ximilar_async.errors import BulkAborted, ConfigError
 from ximilar_async.sources import MappedSource, RecordMapping, as_source
 
 if TYPE_CHECKING:
@@ -134,3 +136,46 @@ async def test_one_odd_element_costs_itself_alone() -> None:
     assert (report.inserted, report.rejected) == (1, 1)
     report = await bulk.delete(collection_of(service), pl.Series(["1"]))
     assert report.deleted == 1
+
+
+async def test_the_summary_names_the_first_reason(tmp_path: Path) -> None:
+    """What went wrong is in the line that is logged and raised, with where all of it is."""
+    service = ScriptedService()
+    wrong = [{"_id": 1, "_url": AT}, {"_id": 2, "_url": AT}]
+    report = await bulk.insert(collection_of(service), wrong)
+    assert report.summary().startswith(
+        "insert: 2 records read: 2 rejected; first rejected: record 1: `_id` must be a non-empty"
+    )
+    with pytest.raises(BulkAborted, match=r"not 1: .*; report\.samples has the first of them"):
+        report.raise_for_failures()
+    options = bulk.Options(rejects=tmp_path / "rejects.jsonl")
+    report = await bulk.insert(collection_of(service), wrong, options=options)
+    with pytest.raises(BulkAborted, match=r"rejects\.jsonl has all of them: mend .*bulk\.replay"):
+        report.raise_for_failures()
+
+
+async def test_the_summary_of_a_sync_names_the_first_reason(tmp_path: Path) -> None:
+    """A sync has no replay: the next sync takes up what was mended."""
+    catalog = [{"_id": 1, "_url": AT}, {"_id": "2", "_url": AT}]
+    async with opened() as shop:
+        report = await bulk.sync(shop.collection, catalog, state=tmp_path / "s.db")
+    assert "; first rejected: record 1: `_id` must be a non-empty" in report.summary()
+    with pytest.raises(BulkAborted, match="mend what they met and sync again"):
+        report.raise_for_failures()
+
+
+def test_an_image_that_a_service_quotes_is_not_in_the_summary() -> None:
+    """A line stays a line."""
+    result = bulk.Result(1, "line 1", "1", bulk.Outcome.FAILED, "bad\nimage " + 4000 * "A")
+    words = first_trouble({bulk.Outcome.FAILED: (result,)})
+    assert words == "first failed: line 1: bad image " + 24 * "A" + "…"
+
+
+def test_nothing_is_said_to_be_done_where_a_run_could_not_begin() -> None:
+    """A quiet night has nothing to do; one that ended early has done nothing."""
+    quiet = bulk.Report(operation="insert", read=0, counts={})
+    assert quiet.summary().endswith("nothing to do")
+    ended = bulk.Report(operation="insert", read=0, counts={}, stop=bulk.Stop.OUTAGE)
+    assert "records read: nothing done; service unreachable" in ended.summary()
+    night = bulk.SyncReport(mode="mirror", stop=bulk.Stop.OUTAGE, images_unknown=3)
+    assert "nothing done; 3 stored images could not be compared" in night.summary()

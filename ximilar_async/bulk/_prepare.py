@@ -12,7 +12,7 @@ from ximilar_async._protocol import check_query, check_record
 from ximilar_async.errors import RecordError
 from ximilar_async.images import take_image
 
-from ._record_faults import id_fault
+from ._record_faults import at_place, id_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +115,7 @@ class Preparer:
         """Return the JSON of a record that is checked, its image read, its mark set."""
         entry = item.entry
         if entry.fault is not None:
-            raise RecordError(f"{entry.where} {entry.fault}")
+            raise RecordError(at_place(entry.where, entry.fault))
         record = self._record(item)
         rest, image = take_image(record, self.images, self.files_root)
         return encode_body(rest) if image is None else with_image(encode_body(rest), image)

@@ -13,6 +13,7 @@ from ._origin import Origin
 from ._outcomes import GOOD, TROUBLE, Outcome
 from ._report_file import write_report
 from ._series import Timeline
+from ._troubles import first_trouble, where_all_are
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,17 +221,20 @@ class Report:
         """Raise if anything is left to do: a record rejected, failed or not attempted.
 
         Raises:
-            BulkAborted: it says how many; it carries this report.
+            BulkAborted: it says how many, why the first was not brought in, and where all are; it
+                carries this report.
 
         Example:
             report = await bulk.insert(shoes, [{"_id": "9", "_url": "https://example.com/9.jpg"}])
             report.raise_for_failures()
         """
         if not self.ok:
-            raise BulkAborted(self.summary(), self)
+            lost = self.rejected or self.failed
+            where = f"; {where_all_are(self.origin.rejects)}" if lost else ""
+            raise BulkAborted(f"{self.summary()}{where}", self)
 
     def summary(self) -> str:
-        """Return the report in one line.
+        """Return the report in one line, with the reason of the first rejected or failed record.
 
         Example:
             >>> Report(operation="insert", read=2, counts={Outcome.INSERTED: 2}).summary()
@@ -244,7 +248,10 @@ class Report:
             parts.append(f"{self.pending} pending")
         if self.left_out:
             parts.append(f"{self.left_out} left out (everything=True sends them too)")
-        line = f"{self.operation}: {self.read} records read: {', '.join(parts) or 'nothing to do'}"
+        nothing = "nothing done" if self.stop else "nothing to do"
+        line = f"{self.operation}: {self.read} records read: {', '.join(parts) or nothing}"
+        if trouble := first_trouble(self.samples):
+            line += f"; {trouble}"
         return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
 
     def to_dict(self) -> dict[str, Any]:

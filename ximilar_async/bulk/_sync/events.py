@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ximilar_async._logging import SYNC_END, SYNC_PLAN, SYNC_START, plain
 from ximilar_async.bulk._report import Stop
+from ximilar_async.errors import ConfigError, SourceError, StateError, SyncRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,13 @@ def planned(collection: str, prepared: Prepared) -> None:
     )
 
 
+def _summary(report: SyncReport, failure: BaseException | None) -> str:
+    """Return what became of a sync in a line; what was refused has nothing to count."""
+    if isinstance(failure, (ConfigError, SourceError, StateError, SyncRefusedError)):
+        return f"{report.mode}: nothing was done: {failure}"
+    return report.summary()
+
+
 def _ended(
     collection: str,
     report: SyncReport,
@@ -65,7 +73,7 @@ def _ended(
         level,
         collection=collection,
         mode=report.mode,
-        summary=plain(report.summary()),
+        summary=plain(_summary(report, failure)),
         requests=report.requests,
         retries=report.retries,
         seconds=report.elapsed,

@@ -12,6 +12,7 @@ from ximilar_async.bulk._report_file import write_report
 from ximilar_async.bulk._report_records import records_json
 from ximilar_async.bulk._report_samples import joined, summed
 from ximilar_async.bulk._timing import PERCENTILES
+from ximilar_async.bulk._troubles import first_trouble
 from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ _SUMS: Final = (
 """What two runs of a stage have together."""
 
 _SAMPLES: Final = 5
+
+_AGAIN: Final = "mend what they met and sync again: what is right by now is left alone"
 
 
 @frozen(kw_only=True)
@@ -167,24 +170,30 @@ class SyncReport:
         """Raise if anything is left to do: a record turned away, failed, or not deleted.
 
         Raises:
-            BulkAborted: it says how many; it carries this report.
+            BulkAborted: it says how many, why the first was not brought in, and where all are; it
+                carries this report.
 
         Example:
             report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
             report.raise_for_failures()
         """
         if not self.ok:
-            raise BulkAborted(self.summary(), self)
+            files = (phase.origin.rejects for phase in self.phases.values())
+            rejects = next(filter(None, files), "")
+            lost = self.rejected or self.failed or self.deletions_failed
+            where = f"; {_AGAIN}{f'; {rejects} has all of them' if rejects else ''}" if lost else ""
+            raise BulkAborted(f"{self.summary()}{where}", self)
 
     def summary(self) -> str:
-        """Return the report in one line.
+        """Return the report in one line, with the reason of the first rejected or failed record.
 
         Example:
             >>> SyncReport(mode="mirror", read=2, unchanged=2, gone=1, deleted=1).summary()
             'mirror: 2 records read: 2 unchanged; 1 gone: 1 deleted'
         """
         parts = [f"{n} {name.replace('_', ' ')}" for name, n in self.counts.items() if n]
-        line = f"{self.mode}: {self.read} records read: {', '.join(parts) or 'nothing to do'}"
+        nothing = "nothing done" if self.stop else "nothing to do"
+        line = f"{self.mode}: {self.read} records read: {', '.join(parts) or nothing}"
         if self.gone:
             names = {n: c for n, c in self.gone_counts.items() if c}
             line += f"; {self.gone} gone: " + ", ".join(
@@ -197,7 +206,10 @@ class SyncReport:
             line += f"; {self.not_restored} not restored"
         if self.withheld:
             line += f"; nothing deleted: {self.withheld}"
-        line = "; ".join([line, *self.notes])
+        if self.images_unknown:
+            line += f"; {self.images_unknown} stored images could not be compared, and were left"
+        troubles = (first_trouble(phase.samples) for phase in self.phases.values())
+        line = "; ".join([line, *self.notes, *[one for one in troubles if one][:1]])
         return f"{line}; {self.stop.value}: {self.stop_reason}" if self.stop else line
 
     def to_dict(self) -> dict[str, Any]:
