@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from ximilar_async.bulk._options import Options, check_call
-from ximilar_async.errors import BulkAborted, ImageError, SourceError, SyncRefusedError
+from ximilar_async.errors import BulkAborted, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
 from ximilar_async.sources._fingerprint import fingerprint_of
 from ximilar_async.sources._resolve import check_records
 
 from .course import Course, StoppedError
-from .difference import Action
 from .execute import slice_size
 from .job import SyncJob
 from .missing import forget_missing
+from .moved import refuse_moved, refuse_other_photos
 from .plan import plan_of
 from .plan_file import read_plan, take_numbers
 from .planning import opened, plan
-from .reading import Reader
 from .running import Sync, sent_so_far
 from .terms import Terms
+from .usual import USUAL, Usual, usual_state
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -42,7 +42,7 @@ def sync(
     source: Records,
     *,
     mode: Mode = "upsert",
-    state: str | PathLike[str] | None = "state.db",
+    state: str | PathLike[str] | Usual | None = USUAL,
     mapping: RecordMapping | None = None,
     near_dups: bool = False,
     radius: float | None = None,
@@ -71,11 +71,14 @@ def sync(
         mode: "insert" brings in new records only, "upsert" changes others too, "mirror" also
             deletes stored records that the catalog does not have.
         state: Where it is kept what is stored: a file, of this collection alone and used by one
-            process at a time; "remote" for a field of the records themselves, so that a fresh
-            machine knows it as well; None reads the whole collection each time, and then knows of
-            images no more than their `_url`. Only a file keeps what is being replaced: with the
-            others, what a crash or `abort` left deleted is inserted by the next sync if the catalog
-            still has it, and else is lost. A file of the name "remote" is given as a `Path`.
+            process at a time. Where none is named, that is `ximilar-COLLECTION.state` in the
+            current folder, which is begun for an empty collection only: a job that runs in another
+            folder one day is refused. "remote" for a field of the records themselves, so that a
+            fresh machine knows it as well; None reads the whole collection each time, and then
+            knows of images no more than their `_url`. Only a file keeps what is being replaced:
+            with the others, what a crash or `abort` left deleted is inserted by the next sync if
+            the catalog still has it, and else is lost. A file of the name "remote" is given as a
+            `Path`.
         mapping: What becomes of the source's columns.
         near_dups: Whether new records are left out if their image is nearly stored already; each is
             tried again when what it is like is deleted or replaced, or this or `radius` changes.
@@ -112,7 +115,7 @@ def sync(
     """
     terms = Terms(
         mode=mode,
-        state=state,
+        **_state_of(collection, state),
         near_dups=near_dups,
         radius=radius,
         version_field=version_field,
@@ -137,7 +140,7 @@ async def plan_sync(
     source: Records,
     *,
     mode: Mode = "upsert",
-    state: str | PathLike[str] | None = "state.db",
+    state: str | PathLike[str] | Usual | None = USUAL,
     mapping: RecordMapping | None = None,
     near_dups: bool = False,
     radius: float | None = None,
@@ -157,7 +160,7 @@ async def plan_sync(
         collection: As for `sync`, like everything else.
         source: The whole catalog.
         mode: "insert", "upsert" or "mirror".
-        state: Where it is kept what is stored.
+        state: Where it is kept what is stored; where none is named, as for `sync`.
         mapping: What becomes of the source's columns.
         near_dups: Whether near-duplicates are left out; which, only the sync will show.
         radius: Largest distance of a near-duplicate.
@@ -186,7 +189,7 @@ async def plan_sync(
     """
     terms = Terms(
         mode=mode,
-        state=state,
+        **_state_of(collection, state),
         near_dups=near_dups,
         radius=radius,
         version_field=version_field,
@@ -224,7 +227,7 @@ def apply_plan(
     collection: Collection,
     path: str | PathLike[str],
     *,
-    state: str | PathLike[str] | None = "state.db",
+    state: str | PathLike[str] | Usual | None = USUAL,
     options: Options | None = None,
 ) -> SyncJob:
     """Carry out a plan that `SyncPlan.write` wrote: just that, and only if nothing has moved since.
@@ -236,7 +239,7 @@ def apply_plan(
     Args:
         collection: The collection that it was made for.
         path: The plan.
-        state: The state that it was made with.
+        state: The state that it was made with; where none is named, as for `sync`.
         options: How the bulk runs are sent.
 
     Returns:
@@ -261,7 +264,8 @@ def apply_plan(
     chosen = evolve(options or Options(), fields=facts.get("fields"))
     terms = Terms(
         mode=facts["mode"],
-        state=state,
+        **_state_of(collection, state),
+        applies=True,
         near_dups=facts["near_dups"],
         radius=facts["radius"],
         version_field=facts["version_field"],
@@ -280,62 +284,19 @@ def apply_plan(
         await asyncio.to_thread(read_plan, path, prepared.work)
         take_numbers(header, prepared)
         prepared.root = course.root
-        await asyncio.to_thread(_refuse_moved, prepared, facts)
-        await asyncio.to_thread(_refuse_other_photos, prepared, course)
+        await asyncio.to_thread(refuse_moved, prepared, facts)
+        await asyncio.to_thread(refuse_other_photos, prepared, course)
         prepared.count()
         course.check()
 
     return SyncJob(Sync(terms, course, fill))
 
 
-def _refuse_moved(prepared: Prepared, facts: dict[str, Any]) -> None:
-    """Refuse a plan if what it was made for is not so any more; blocking."""
-    state, again = prepared.state, "nothing was sent; plan again"
-    if state.under_way():
-        raise SyncRefusedError(f"an interrupted sync left records in doubt: sync first, {again}")
-    stored = state.count()
-    if facts["generation"] != "-:0" and facts["generation"] != state.generation:
-        raise SyncRefusedError(f"the state has moved since the plan was made: {again}")
-    if stored != facts["stored"]:
-        raise SyncRefusedError(
-            f"{facts['stored']:,} records were stored when the plan was made, and {stored:,} are "
-            f"now: {again}"
-        )
-    if prepared.there != facts["there"]:
-        raise SyncRefusedError(
-            f"the collection had {facts['there']:,} records when the plan was made, and has "
-            f"{prepared.there:,} now: {again}"
-        )
-    for tasks in prepared.work.tasks(*_TOUCHING, limit=_AT_ONCE):
-        known = state.find([task.id for task in tasks if task.id])
-        for task in tasks:
-            row = known.get(task.id or "")
-            if task.was != ("" if row is None else row.was):
-                raise SyncRefusedError(
-                    f"record {task.id!r} is another one than when the plan was made: {again}"
-                )
-
-
-def _refuse_other_photos(prepared: Prepared, course: Course) -> None:
-    """Refuse a plan if a photo that it sends is not the one that it was made of; blocking."""
-    images = course.options.images or course.collection.images
-    state, work = prepared.state, prepared.work
-    reader = Reader(prepared.terms, state, work, {}, images, course.root)
-    for tasks in work.tasks(*_WITH_IMAGE, limit=_AT_ONCE):
-        for task in tasks:
-            try:
-                same, why = reader.has_image_of(task), "is another one than when it was planned"
-            except ImageError as error:
-                same, why = False, f"cannot be read any more ({error})"
-            if not same:
-                raise SyncRefusedError(
-                    f"the photo of record {task.id!r} {why}: nothing was sent; plan again"
-                )
-
-
-_AT_ONCE = 500
-_WITH_IMAGE = (Action.INSERT, Action.REPLACE)
-_TOUCHING = (Action.INSERT, Action.UPDATE, Action.REPLACE, Action.DELETE)
+def _state_of(collection: Collection, state: str | PathLike[str] | Usual | None) -> dict[str, Any]:
+    """Return the terms about the state, whether somebody named it or not."""
+    if isinstance(state, Usual):
+        return {"state": usual_state(collection.id).absolute(), "lost_unless_empty": True}
+    return {"state": state}
 
 
 def _opened_source(source: Records, mapping: RecordMapping | None) -> Source:

@@ -127,6 +127,17 @@ class Course:
         if self.over:
             raise StoppedError
 
+    async def count(self) -> int:
+        """Ask the collection how many records it has.
+
+        Raises:
+            StoppedError: the sync is to end.
+        """
+        there = (await self.collection.get_record_count()).count or 0
+        self.requests += 1
+        self.check()
+        return there
+
     async def read(self, work: Coroutine[Any, Any, T]) -> T:
         """Do what reads and may wait for ever; the end of the sync or its deadline cancels it.
 

@@ -25,7 +25,7 @@ class SyncJob:
     It starts when it is first awaited or entered; until then nothing is read.
 
     Example:
-        job = bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+        job = bulk.sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
         report = await job
         print(report.summary())
     """
@@ -57,7 +57,7 @@ class SyncJob:
             buffer: Results that may wait, roughly.
 
         Example:
-            job = bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            job = bulk.sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             async for result in job.results():
                 print(result.id, result.outcome)
             report = await job

@@ -106,7 +106,7 @@ class SyncPlan:
             ConfigError: there is no such kind, or the limit is below 1.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             print(plan.records("update", limit=1))
         """
         if kind not in PAID:
@@ -127,7 +127,7 @@ class SyncPlan:
             ConfigError: there is no such method.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             print(plan.credits({"insert": 10, "update": 1, "delete": 1}))
         """
         unknown = prices.keys() - {"insert", "nearDupsInsert", "update", "delete"}
@@ -153,7 +153,7 @@ class SyncPlan:
             ConfigError: it is not above 0.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             print(plan.seconds(10))
         """
         if not rate > 0:
@@ -164,7 +164,7 @@ class SyncPlan:
         """Return the plan in one line.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             print(plan.summary())
         """
         counts = {name: getattr(self, name) for name in PAID}
@@ -182,7 +182,7 @@ class SyncPlan:
         """Return the plan as plain JSON values, its tasks left aside.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             print(plan.to_dict()["insert"])
         """
         names = [name for name in self.__annotations__ if not name.startswith("_")]
@@ -204,7 +204,7 @@ class SyncPlan:
             ConfigError: it cannot be written.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             plan.write("catalog.plan")
         """
         write_plan(self._prepared, path, self.collection, self.service)
@@ -213,7 +213,7 @@ class SyncPlan:
         """Give the passing file free.
 
         Example:
-            plan = await bulk.plan_sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            plan = await bulk.plan_sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             plan.close()
         """
         self._prepared.work.close()

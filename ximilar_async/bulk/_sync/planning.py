@@ -20,6 +20,7 @@ from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .refused import ANY
 from .state import State
+from .usual import count_for_new
 from .work import Task, Work
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ async def opened(terms: Terms, course: Course, *, dry_run: bool) -> Prepared:
         SyncRefusedError: it does not fit the collection.
         StoppedError: the sync is to end.
     """
+    there = await course.read(count_for_new(terms, course))
     course.stage = "opening the state"
     state = await asyncio.to_thread(_open_state, course.collection, terms, dry_run=dry_run)
     try:
@@ -108,7 +110,7 @@ async def opened(terms: Terms, course: Course, *, dry_run: bool) -> Prepared:
         state.close()
         raise
     try:
-        await course.read(_seed(prepared, course))
+        await course.read(_seed(prepared, course, there))
     except BaseException:
         prepared.close()
         raise
@@ -133,11 +135,13 @@ def _open_state(collection: Collection, terms: Terms, *, dry_run: bool) -> State
     return state
 
 
-async def _seed(prepared: Prepared, course: Course) -> None:
+async def _seed(prepared: Prepared, course: Course, there: int | None) -> None:
     """Read the collection where the state does not know it, and see that it fits where it does."""
     state, terms = prepared.state, prepared.terms
-    course.stage = "asking the collection"
-    there = prepared.there = await _count(course)
+    if there is None:
+        course.stage = "asking the collection"
+        there = await course.count()
+    prepared.there = there
     if state.fact(SEEDED) is None:
         if there:
             course.stage = "reading the collection"
@@ -155,13 +159,6 @@ async def _seed(prepared: Prepared, course: Course) -> None:
         prepared.notes.append(f"the collection has {there:,} records, and {known:,} are known of")
 
 
-async def _count(course: Course) -> int:
-    there = (await course.collection.get_record_count()).count or 0
-    course.requests += 1
-    course.check()
-    return there
-
-
 async def _read_collection(prepared: Prepared, course: Course, there: int) -> int:
     """Read the whole collection, again if its size changes meanwhile; return its size.
 
@@ -173,7 +170,7 @@ async def _read_collection(prepared: Prepared, course: Course, there: int) -> in
         await _read_pages(prepared, course, there)
         if prepared.seeded == there:
             return there
-        there = await _count(course)
+        there = await course.count()
     prepared.notes.append(
         "the collection changed each time it was read: records may have been missed"
     )

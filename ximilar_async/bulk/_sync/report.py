@@ -174,7 +174,7 @@ class SyncReport:
                 carries this report.
 
         Example:
-            report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            report = await bulk.sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             report.raise_for_failures()
         """
         if not self.ok:
@@ -255,7 +255,7 @@ class SyncReport:
             ConfigError: another ending.
 
         Example:
-            report = await bulk.sync(shoes, "catalog.jsonl", allow_new_catalog=True)
+            report = await bulk.sync(shoes, "catalog.jsonl", state=None, allow_new_catalog=True)
             report.write("report.json")
             report.write("report.html")
         """

@@ -53,7 +53,11 @@ class Terms:
     """What a sync is asked to do; each is documented at `sync`."""
 
     mode: Mode = field(default="upsert", validator=one_of("insert", "upsert", "mirror"))
-    state: Path | str | None = field(default="state.db", converter=_state)
+    state: Path | str | None = field(converter=_state)
+    lost_unless_empty: bool = False
+    """Whether a state that is not there may be begun for an empty collection only."""
+    applies: bool = False
+    """Whether a plan is carried out."""
     near_dups: bool = field(default=False, validator=instance_of(bool))
     radius: float | None = field(default=None, validator=optional(number(least=0)))
     version_field: str | None = None
