@@ -13,7 +13,6 @@ from ximilar_async.errors import (
     AuthError,
     BulkAborted,
     ConfigError,
-    ConnectError,
     XimilarError,
 )
 
@@ -54,8 +53,17 @@ _IN_REASONS: Final[Mapping[str, str]] = {
     "(true_values, false_values)": "(--true-values, --false-values)",
     "; name files_root as well": "; name --files-root as well",
     "; name its source as well": "; name its source with --origin as well",
+    "Limits(concurrency=…)": "--concurrency",
+    "Limits(rate=…)": "--rate",
+    "wait longer, Timeout(total=…), or have": "have",
+    ", or wait longer: Timeout(connect=…)": "",
+    "Ximilar(ssl=…) or SSL_CERT_FILE": "SSL_CERT_FILE",
+    ", or leave trust_env out": "",
+    "(client.account() tells)": "(ximilar-async account)",
+    "(files_root)": "(--files-root)",
+    "base_url": "--url (or XIMILAR_URL)",
 }
-"""How reasons speak of settings, and how of options."""
+"""How messages speak of settings, and how of options."""
 
 _SETTING: Final = re.compile(
     r"(?P<name>[a-z][a-z_]*)(?= (?:must be|takes|is for) |\b.*is not an address)"
@@ -78,7 +86,7 @@ def in_options(words: str) -> str:
 
 
 def reason_in_options(words: str) -> str:
-    """Return a reason of a bulk run with the options' names where it names settings.
+    """Return a message, or a record's reason, with the options' names where it names settings.
 
     Example:
         >>> reason_in_options("2 s have passed (deadline)")
@@ -93,6 +101,7 @@ def exit_code(error: Exception) -> int:
     """Return what the command line exits with after an error that is the user's to mend.
 
     Example:
+        >>> from ximilar_async.errors import ConnectError
         >>> exit_code(ConnectError("localhost:1: cannot connect"))
         <ExitCode.OUTAGE: 5>
     """
@@ -111,8 +120,9 @@ def message(error: Exception) -> str:
     """Return what to tell about an error: what is wrong, and what to do.
 
     Example:
-        >>> message(ConnectError("localhost:1: cannot connect"))
-        'localhost:1: cannot connect; is the address right (--url, XIMILAR_URL)?'
+        >>> from ximilar_async.errors import ConnectError
+        >>> message(ConnectError("localhost:1: cannot connect; check base_url"))
+        'localhost:1: cannot connect; check --url (or XIMILAR_URL)'
     """
     if isinstance(error, BulkAborted):
         stop, reason = error.report.stop, error.report.stop_reason
@@ -122,9 +132,7 @@ def message(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     if isinstance(error, ConfigError):
-        return in_options(str(error))
+        return reason_in_options(in_options(str(error)))
     if isinstance(error, AuthError):
         return f"{error}; the token comes from XIMILAR_TOKEN or --token-file"
-    if isinstance(error, ConnectError):
-        return f"{error}; is the address right (--url, XIMILAR_URL)?"
-    return str(error) or type(error).__name__
+    return reason_in_options(str(error)) or type(error).__name__
