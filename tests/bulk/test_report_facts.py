@@ -15,7 +15,7 @@ from ximilar_async.bulk._series import Period, Timeline
 from ximilar_async.emulator import Emulator
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
-BESIDE = frozenset({"version", "written", "command", "replay"})
+BESIDE = frozenset({"version", "written", "records", "command", "replay"})
 """What the file has, and not what is printed."""
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -56,8 +56,12 @@ async def test_every_member_of_a_run_is_described(tmp_path: Path) -> None:
     assert set(facts["bottleneck"]) == set(re.findall(r"`(\w+)`", _row("bottleneck")))
     assert set(facts["latency"]) == set(re.findall(r"`(\w+)`", _row("latency")))
     (sample,) = facts["samples"]["near_duplicate"]
-    line = next(line for line in PAGE.splitlines() if line.startswith("A sample has"))
-    assert sample.keys() | sample["near_duplicates"][0].keys() == set(re.findall(r"`(\w+)`", line))
+    (record,) = facts["records"]["near_duplicate"]
+    said = PAGE[PAGE.index("A record has") : PAGE.index("### The timeline")]
+    names = set(re.findall(r"`(\w+)`", said))
+    assert sample.keys() | sample["near_duplicates"][0].keys() == names
+    assert record == {name: sample[name] for name in sample if name != "seq"}
+    assert facts["reasons"].keys() == facts["records"].keys() == facts["samples"].keys()
     points = facts["timeline"]["points"]
     check({name: values[-1] for name, values in points.items()}, "| member of `points`")
     assert len({len(values) for values in points.values()}) == 1

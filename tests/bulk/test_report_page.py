@@ -16,7 +16,8 @@ from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
 from ximilar_async.bulk._origin import Origin
 from ximilar_async.bulk._rejects import RejectsFile
-from ximilar_async.bulk._report_records import MOST
+from ximilar_async.bulk._report_pictures import MOST_IMAGES
+from ximilar_async.bulk._report_samples import MOST
 from ximilar_async.emulator import Emulator, Faults, faults
 from ximilar_async.errors import BulkAborted, ConfigError
 
@@ -169,7 +170,7 @@ def test_images_and_words_of_records_are_bounded(tmp_path: Path) -> None:
     origin = Origin(rejects=str(path), run="now", root=str(tmp_path))
     report = bulk.Report(operation="insert", read=600, counts={Outcome.FAILED: 600}, origin=origin)
     page = written(report, tmp_path)
-    assert 0 < len(page.all("img")) <= 120
+    assert 0 < len(page.all("img")) <= MOST_IMAGES
     assert (tmp_path / "report.html").stat().st_size < 3_000_000
 
 
@@ -243,7 +244,7 @@ async def test_the_page_of_a_sync_shows_its_plan(tmp_path: Path) -> None:
     assert first.planned == {"insert": 9}
     page = written(second, tmp_path)
     assert "to records done update 1 1 delete 1 1" in page.text
-    for words in ("unchanged 7", "Stored records that the source does not have", "rejected: 1"):
+    for words in ("unchanged 7", "Stored records that the source does not have", "Rejected: 1"):
         assert words in page.text
     second.write(tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text())["planned"] == second.planned

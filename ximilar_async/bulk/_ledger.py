@@ -11,8 +11,9 @@ from attrs import define, field
 from ximilar_async.errors import AccountingError
 
 from ._item import Item
-from ._outcomes import GOOD, Outcome, Result, sample_of
+from ._outcomes import GOOD, Outcome, Result
 from ._reconcile import Verdict
+from ._report_samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from ._books import Books
     from ._item import Batch
     from ._listeners import Listeners
-
-_SAMPLES = 10
-"""Results of each unwanted outcome that the report keeps."""
 
 
 @define(eq=False)
@@ -45,7 +43,7 @@ class Ledger:
     pending_bytes: int = field(default=0, init=False)
     counts: Counter[Outcome] = field(factory=Counter, init=False)
     anomalies: Counter[str] = field(factory=Counter, init=False)
-    samples: dict[Outcome, list[Result]] = field(factory=dict, init=False)
+    samples: Samples = field(factory=Samples, init=False)
     _open: dict[int, Item | Batch] = field(factory=dict, init=False)
     """Records by their number; those of a usual batch stand for themselves in the batch."""
     inferred: int = field(default=0, init=False)
@@ -146,7 +144,7 @@ class Ledger:
         if verdict.final or not self.books.resumable:
             self.books.decided(item, outcome, result)
         if result is not None:
-            self._keep(result)
+            self.samples.add(result)
             if told:
                 self.listeners.notify(result)
         self.on_settled((item.seq,), (item.id or "",), outcome)
@@ -166,13 +164,6 @@ class Ledger:
         total, read = sum(self.counts.values()), self.read_in_all
         if total != read:
             raise AccountingError(f"{read} records were read, but {total} are accounted for")
-
-    def _keep(self, result: Result) -> None:
-        if result.outcome in GOOD:
-            return
-        kept = self.samples.setdefault(result.outcome, [])
-        if len(kept) < _SAMPLES:
-            kept.append(sample_of(result))
 
 
 def _result(item: Item, outcome: Outcome, verdict: Verdict) -> Result:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from ximilar_async._models import Match
@@ -74,28 +73,3 @@ class Result:
     near_duplicates: tuple[Match, ...] = ()
     record: Any = field(default=None, repr=False, eq=False)
     answer: Any = field(default=None, repr=False, eq=False)
-
-
-_OF_SAMPLE: Final = ("_id", "_file", "_url", "_base64")
-"""What is kept of a sample's record: enough to show it."""
-
-_LARGEST: Final = 64 * 2**10
-"""Longest of these that is kept, in characters."""
-
-
-def sample_of(result: Result) -> Result:
-    """Return a result that may be kept: of its record nothing but its id and a small image.
-
-    Example:
-        >>> record = {"_id": "7", "_url": "https://example.com/7.jpg", "price": 5}
-        >>> sample_of(Result(7, "line 7", "7", Outcome.FAILED, record=record)).record
-        {'_id': '7', '_url': 'https://example.com/7.jpg'}
-    """
-    record = result.record
-    kept = {}
-    for name in _OF_SAMPLE if isinstance(record, dict) else ():
-        value = record.get(name)
-        text = str(value) if isinstance(value, os.PathLike) else value
-        if isinstance(text, str) and len(text) <= _LARGEST:
-            kept[name] = text
-    return evolve(result, record=kept or None, answer=None)

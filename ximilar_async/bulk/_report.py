@@ -103,6 +103,9 @@ class Report:
         outage_seconds: Seconds that only probes were sent because the service did not answer.
         anomalies: What answers said that they should not: unknown ids, ids twice, wrong counts.
         samples: A few results of each outcome that is not the wanted one.
+        kept: The first 500 results of each of these, as far as a page shows them.
+        reasons: How often this run met each reason for one of these; what differs from record to
+            record is left out of the words.
         outage: While the service does not answer: since when, and what it said last; else
             empty.
         paused: While the service wants a pause: for how long; else empty.
@@ -129,6 +132,8 @@ class Report:
     outage_seconds: float = 0.0
     anomalies: Mapping[str, int] = field(factory=dict)
     samples: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
+    kept: Mapping[Outcome, tuple[Result, ...]] = field(factory=dict, repr=False)
+    reasons: Mapping[Outcome, Mapping[str, int]] = field(factory=dict, repr=False)
     outage: str = ""
     paused: str = ""
     stop: Stop | None = None
@@ -292,15 +297,16 @@ class Report:
                 outcome.value: [_sample(result) for result in results]
                 for outcome, results in self.samples.items()
             },
+            "reasons": {outcome.value: dict(counts) for outcome, counts in self.reasons.items()},
             "timeline": self.timeline.to_dict(),
         }
 
     def write(self, path: str | PathLike[str], *, command: str = "", replay: str = "") -> None:
         """Write the report as JSON, or as a page to look at; blocking.
 
-        The page is one file that needs nothing else: it loads nothing and runs nothing. It shows
-        the first 500 rejected and failed records that are in the rejects file, and without one
-        the samples. docs/report.md says what the JSON holds.
+        The page is one file that needs nothing else: it loads nothing and runs nothing. Both show
+        the first 500 records of each outcome that is not the wanted one. docs/report.md says what
+        the JSON holds.
 
         Args:
             path: A file that ends in `.json` or `.html`; one that is there is replaced.
@@ -317,10 +323,16 @@ class Report:
             report.write("report.html")
         """
         from ._report_page import run_page  # noqa: PLC0415 - it knows reports
+        from ._report_records import groups_of, records_json  # noqa: PLC0415 - so do they
 
         write_report(
             path,
-            lambda: {**self.to_dict(), "command": command or None, "replay": replay or None},
+            lambda: {
+                **self.to_dict(),
+                "records": records_json(groups_of(self)),
+                "command": command or None,
+                "replay": replay or None,
+            },
             lambda: run_page(self, command=command, replay=replay),
         )
 

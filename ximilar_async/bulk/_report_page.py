@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ximilar_async.pages import Fact, Step, Steps, Verdict, counted, render_page, seconds
+from ximilar_async.pages import Fact, Step, Verdict, counted
 
-from ._outcomes import GOOD, Outcome
+from ._outcomes import Outcome
 from ._report import Stop
+from ._report_frame import (
+    effort_facts,
+    ended_early,
+    framed,
+    most_often,
+    outcome_facts,
+    stop_step,
+)
 from ._report_parts import (
     anomalies_table,
     outcome_bars,
     periods_table,
-    stop_step,
     time_charts,
     waits_bars,
-    wanted_first,
-    written_now,
 )
+from ._report_records import groups_of, name_in
 from ._report_tables import record_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ximilar_async.pages import Part
 
-    from ._origin import Origin
     from ._report import Report
+    from ._report_records import Group
 
 
 def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
@@ -37,33 +43,23 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
         command: The command line that it was started with.
         replay: The command line that sends again what failed; empty for the call that does.
     """
-    return render_page(
+    groups = groups_of(report)
+    return framed(
         f"{report.operation}: {report.origin.source or 'records'}",
-        subtitle=f"{where_to(report.origin)} {written_now()}".strip(),
+        report.origin,
         verdict=verdict_of(report),
-        facts=_facts(report),
-        parts=list(_parts(report, command, replay)),
-        footer=footer_of(command),
+        facts=_facts(report, groups),
+        steps=steps_of(report, groups, command, replay),
+        parts=_parts(report, groups),
+        nothing="Nothing: every record is decided.",
+        command=command,
     )
-
-
-def where_to(origin: Origin) -> str:
-    """Return the collection in words; empty where it is not known."""
-    if not origin.collection:
-        return ""
-    return f"Collection {origin.collection} of {origin.service}."
-
-
-def footer_of(command: str) -> str:
-    """Return what stands below a page of a run."""
-    started = f"Started by: {command}. " if command else ""
-    return f"{started}This page loads nothing and runs nothing."
 
 
 def verdict_of(report: Report) -> Verdict:
     """Return what became of a run in one line."""
     if report.stop is not None:
-        return Verdict(f"Ended early: {report.stop.value}: {report.stop_reason}", "bad")
+        return ended_early(report.stop, report.stop_reason, _left(report))
     if report.dry_run:
         turned = f", {report.rejected:,} would be rejected" if report.rejected else ""
         words = f"Dry run: {counted(report.read, 'record')} read, nothing sent{turned}"
@@ -77,43 +73,45 @@ def verdict_of(report: Report) -> Verdict:
     return Verdict("Read to the end; every record is decided", "good")
 
 
-def _facts(report: Report) -> list[Fact]:
-    facts = [Fact("read", report.read)]
-    for outcome, number in report.counts.items():
-        if number and outcome in GOOD:
-            facts.append(Fact(outcome.value.replace("_", " "), number, "good"))
-    facts += [
-        Fact(outcome.value.replace("_", " "), number, "warn")
-        for outcome in (Outcome.ALREADY_PRESENT, Outcome.NEAR_DUPLICATE, Outcome.NOT_FOUND)
-        if (number := report.counts.get(outcome, 0))
-    ]
-    for outcome in (Outcome.REJECTED, Outcome.FAILED, Outcome.NOT_ATTEMPTED):
-        number = report.counts.get(outcome, 0)
-        if number and not (report.dry_run and outcome is Outcome.NOT_ATTEMPTED):
-            facts.append(Fact(outcome.value.replace("_", " "), number, "bad"))
-    facts += [
-        Fact("took", seconds(report.elapsed)),
+def _left(report: Report) -> str:
+    """Return what a run that ended early left, in words."""
+    parts = []
+    if report.not_attempted:
+        parts.append(f"{counted(report.not_attempted, 'record')} read and not sent")
+    if unconfirmed := _unconfirmed(report):
+        parts.append(f"{unconfirmed:,} sent and not answered")
+    read = counted(report.read, "record")
+    parts.append(f"what the source has after its first {read} was not looked at")
+    return "; ".join(parts)
+
+
+def _unconfirmed(report: Report) -> int:
+    reasons = report.reasons.get(Outcome.FAILED, {})
+    return sum(number for words, number in reasons.items() if words.startswith("unconfirmed"))
+
+
+def _facts(report: Report, groups: Sequence[Group]) -> list[Fact]:
+    return [
+        Fact("read", report.read),
+        *outcome_facts(_counts(report), groups),
+        *effort_facts(report.elapsed, report.requests, report.retries),
         Fact("records a second", round(report.records_per_second)),
-        Fact("requests", report.requests),
     ]
-    if report.retries:
-        facts.append(Fact("repeated", report.retries, "warn"))
-    return facts
 
 
-def _parts(report: Report, command: str, replay: str) -> Iterator[Part]:
-    yield Steps(
-        "What to do",
-        tuple(steps_of(report, command, replay)),
-        empty="Nothing: every record is decided.",
-    )
-    yield outcome_bars("Outcomes", wanted_first(report.counts), report.read, intro=_notes(report))
+def _counts(report: Report) -> dict[str, int]:
+    """Return outcomes by name, the wanted ones first."""
+    return {name_in(report, outcome): report.counts.get(outcome, 0) for outcome in Outcome}
+
+
+def _parts(report: Report, groups: Sequence[Group]) -> Iterator[Part]:
+    yield outcome_bars("Outcomes", _counts(report), report.read, intro=_notes(report))
+    yield from record_parts(groups)
     yield time_charts(report)
     yield waits_bars(report)
     for part in (periods_table(report), anomalies_table(report)):
         if part is not None:
             yield part
-    yield from record_parts({"": report})
 
 
 def _notes(report: Report) -> str:
@@ -136,47 +134,83 @@ def _notes(report: Report) -> str:
 # --- what to do ---------------------------------------------------------------------------------
 
 
-def steps_of(report: Report, command: str = "", replay: str = "") -> Iterator[Step]:
-    """Yield what is left to do after a run.
+def steps_of(
+    report: Report, groups: Sequence[Group], command: str = "", replay: str = ""
+) -> Iterator[Step]:
+    """Yield what is left to do after a run, the most urgent first.
 
     Args:
         report: What it did.
-        command: The command line that it was started with.
+        groups: The records that the page shows.
+        command: The command line that it was started with; empty for the call that does.
         replay: The command line that sends again what failed; empty for the call that does.
     """
-    origin = report.origin
-    goes_on = (
-        "With its journal it goes on where it ended."
-        if origin.journal
-        else "What is stored by then is found to be present."
-    )
-    yield from stop_step(report.stop, report.stop_reason, command, goes_on)
+    again = command or again_call(report)
+    yield from stop_step(report.stop, again, _goes_on(report))
     if report.stop is None and report.not_attempted and not report.dry_run:
-        words = f"{counted(report.not_attempted, 'record')} not sent: run it again. {goes_on}"
-        yield Step(words, command)
+        words = f"{counted(report.not_attempted, 'record')} not sent: run it again."
+        yield Step(f"{words} {_goes_on(report)}", again)
     if report.failed or (report.stop is Stop.CAPACITY and report.rejected):
-        yield _failed_step(report, command, replay)
+        yield _failed_step(report, again, replay)
     if report.rejected:
         words = (
             f"{counted(report.rejected, 'record')} rejected: mend what is said below in the "
             "source, and bring them in again."
         )
-        yield Step(words)
+        yield Step(f"{words} {most_often(groups, 'rejected')}".strip())
 
 
-def _failed_step(report: Report, command: str, replay: str) -> Step:
+def _goes_on(report: Report) -> str:
+    """Return what running the same again does."""
+    if report.origin.journal:
+        return "With its journal it goes on where it ended."
+    found = {
+        "update": "What was changed by then is changed once more, which does no harm.",
+        "delete": "What is deleted by then counts as not found.",
+    }
+    usual = "What is stored by then counts as already present."
+    said = found.get(report.operation, usual if report.operation in _WRITING else "")
+    return f"It begins anew, for it kept no journal (--journal, Options.journal). {said}".strip()
+
+
+def _failed_step(report: Report, again: str, replay: str) -> Step:
     failed = counted(report.failed, "record")
     if report.origin.rejects:
-        no_room = " and those that found no room" if report.stop is Stop.CAPACITY else ""
-        words = f"Send again what failed{no_room}: {failed} failed."
+        no_room = " Those that found no room are sent, too." if report.stop is Stop.CAPACITY else ""
+        words = f"{failed} failed: send again what did.{no_room}"
+        if report.origin.journal and _unconfirmed(report):
+            words += " Do it after the same run, which takes up what was not answered."
         return Step(words, replay or replay_call(report))
     kept = "bring in the whole source again, with a rejects file (--rejects, Options.rejects)"
     if report.origin.journal:
-        return Step(f"{failed} failed: the same run tries them again.", command)
-    return Step(f"{failed} failed, and no rejects file kept them: {kept}.", command)
+        return Step(f"{failed} failed: the same run tries them again.", again)
+    return Step(f"{failed} failed, and no rejects file kept them: {kept}.", again)
 
 
 _WRITING = frozenset({"insert", "near_dups_insert", "update", "delete"})
+
+
+def again_call(report: Report) -> str:
+    """Return the Python call that makes a run once more; empty for one that only reads.
+
+    Args:
+        report: The run's.
+
+    Example:
+        >>> from ximilar_async.bulk import Origin, Report
+        >>> again_call(Report(operation="update", read=0, counts={}))
+        'report = await bulk.update(collection, source)  # with the same options'
+        >>> origin = Origin(journal="run.journal")
+        >>> again_call(Report(operation="insert", read=0, counts={}, origin=origin))
+        "report = await bulk.insert(collection, source, options=Options(journal='run.journal', …))"
+    """
+    if report.operation not in _WRITING:
+        return ""
+    call = f"report = await bulk.{report.operation}(collection, source"
+    origin = report.origin
+    files = {"journal": origin.journal, "rejects": origin.rejects}
+    named = ", ".join(f"{name}={path!r}" for name, path in files.items() if path)
+    return f"{call}, options=Options({named}, …))" if named else f"{call})  # with the same options"
 
 
 def replay_call(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ximilar_async.pages import (
@@ -12,22 +11,17 @@ from ximilar_async.pages import (
     Charts,
     Line,
     Shade,
-    Step,
     Stretch,
     Table,
     counted,
     seconds,
 )
 
-from ._outcomes import GOOD
-from ._report import Stop
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ximilar_async.pages import Tone
 
-    from ._outcomes import Outcome
     from ._report import Report
     from ._series import Period, Point
 
@@ -40,6 +34,7 @@ _TONES: Final[Mapping[str, Tone]] = {
     "deletions_failed": "bad",
     "deletions_not_attempted": "warn",
     "deletions_withheld": "warn",
+    "not_restored": "bad",
     "already_present": "",
     "unchanged": "soft",
 }
@@ -77,11 +72,6 @@ def tone_of(outcome: str) -> Tone:
 def short(words: str) -> str:
     """Return words as far as a page shows them."""
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
-
-
-def written_now() -> str:
-    """Return when a page is written, in words."""
-    return f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
 
 
 def outcome_bars(
@@ -267,39 +257,3 @@ def anomalies_table(report: Report) -> Table | None:
     rows = tuple((short(what), number) for what, number in list(report.anomalies.items())[:100])
     intro = "It was counted and not believed."
     return Table("What was odd", ("what answers said", "times"), rows, intro)
-
-
-# --- what to do ---------------------------------------------------------------------------------
-
-_REMEDIES: Final[Mapping[Stop, str]] = {
-    Stop.SOURCE: "Mend the source, then run it again.",
-    Stop.JOURNAL: "See to the disk or the file, then run it again.",
-    Stop.CALLBACK: "Mend the function that raised, then run it again.",
-    Stop.AUTH: "Get a token that may use this collection, then run it again.",
-    Stop.CONFIGURATION: "Set the address, service or option right, then run it again.",
-    Stop.CAPACITY: "Make room in the collection or get more credits, then run it again.",
-    Stop.OUTAGE: "Run it again when the service answers.",
-    Stop.DEFECT: "This should not happen: report it, then run it again.",
-    Stop.ERRORS: "See below what is wrong with so many records, then run it again.",
-    Stop.ASKED: "Run it again for the rest.",
-    Stop.DEADLINE: "Run it again for the rest.",
-}
-
-
-def stop_step(stop: Stop | None, reason: str, command: str, how: str) -> Iterator[Step]:
-    """Yield what to do about a run that ended early.
-
-    Args:
-        stop: Why.
-        reason: The same in words.
-        command: The command line that it was started with.
-        how: What running it again does.
-    """
-    if stop is not None:
-        yield Step(f"{stop.value}: {short(reason)}. {_REMEDIES[stop]} {how}".strip(), command)
-
-
-def wanted_first(counts: Mapping[Outcome, int]) -> dict[str, int]:
-    """Return outcomes by name, the wanted ones first."""
-    pairs = sorted(counts.items(), key=lambda pair: (pair[0] not in GOOD, pair[0]))
-    return {outcome.value: number for outcome, number in pairs}

@@ -1,49 +1,52 @@
-"""The records that a page of a run shows: those of its rejects file, or its samples. Blocking."""
+"""The records that a report shows one by one: what it kept, or the rejects file has. Blocking."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import define, field, frozen
-
-from ximilar_async.pages import find_image, thumbnail, thumbnail_of
+from attrs import field, frozen
 
 from ._outcomes import Outcome
 from ._rejects import decode_envelope
+from ._report_samples import MOST, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ._origin import Origin
     from ._outcomes import Result
     from ._report import Report
 
-MOST: Final = 500
-"""Records of an outcome that a page shows."""
+ORDER: Final = (
+    Outcome.REJECTED,
+    Outcome.FAILED,
+    Outcome.NOT_ATTEMPTED,
+    Outcome.NEAR_DUPLICATE,
+    Outcome.NOT_FOUND,
+    Outcome.ALREADY_PRESENT,
+)
+"""Outcomes whose records are shown; what leaves most to do comes first."""
 
-_MOST_IMAGES: Final = 120
-"""Images of a page: each has to be decoded, and is some 3 kB of it."""
-
-_SIDE: Final = 144
-
-_IN_FILE: Final = (Outcome.REJECTED, Outcome.FAILED)
+IN_FILE: Final = (Outcome.REJECTED, Outcome.FAILED)
 """What is written to a rejects file."""
+
+
+READY: Final = "ready_to_be_sent"
+"""What a dry run would have sent."""
 
 
 @frozen
 class Shown:
-    """A record that was not brought in, as a page shows it."""
+    """A record that was not brought in, as a report shows it."""
 
     id: str | None
     where: str
     reason: str
     code: int | None
     near_duplicates: tuple[tuple[str, float, Mapping[str, Any]], ...] = ()
-    """Id, distance and record of each stored one that it is too like."""
+    """Id, distance and record of each stored one that it is too like, the nearest first."""
     record: Mapping[str, Any] = field(factory=dict)
     root: str | None = None
     """Folder that its `_file` is below."""
@@ -51,82 +54,151 @@ class Shown:
     @property
     def why(self) -> str:
         """Return the reason without the place and id that it may begin with."""
-        words = self.reason.removeprefix(self.where).removeprefix(f" (`_id` {self.id!r})")
-        words = words.lstrip(": ") if words != self.reason else words
-        if self.code is not None and str(self.code) not in words:
-            words = f"{self.code}: {words}".rstrip(": ")
-        return words
+        return why(self.reason, self.where, self.id, self.code)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "id": self.id,
+            "where": self.where,
+            "reason": self.reason,
+            "code": self.code,
+            "near_duplicates": [
+                {"id": id_, "distance": distance} for id_, distance, _ in self.near_duplicates
+            ],
+        }
 
 
-@define
-class Pictures:
-    """Finds and shrinks images of records, so many and no more."""
+@frozen(kw_only=True)
+class Group:
+    """The records of one outcome."""
 
-    left: int = _MOST_IMAGES
-
-    def of(self, record: Mapping[str, Any], root: str | None) -> bytes | None:
-        """Return a small image of a record; None where there is none, or no more are wanted.
-
-        Args:
-            record: What is known of it.
-            root: Folder that its `_file` is below; it is looked up nowhere else then.
-        """
-        if self.left <= 0:
-            return None
-        image = _encoded(record.get("_base64")) or thumbnail_of(_path(record, root), _SIDE)
-        self.left -= image is not None
-        return image
+    name: str
+    """The outcome, as the page counts it."""
+    total: int
+    """How many there are."""
+    records: Sequence[Shown]
+    """The first of them."""
+    reasons: Mapping[str, int] = field(factory=dict)
+    """How often each reason was met."""
+    rest: str = ""
+    """Where those are that are not shown."""
+    catalog: Path | None = None
+    """The file of JSON lines that they were read from, which may know the images of stored ones."""
 
 
-def _encoded(value: object) -> bytes | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return thumbnail(base64.b64decode(value, validate=True), _SIDE)
-    except binascii.Error:
-        return None
-
-
-def _path(record: Mapping[str, Any], root: str | None) -> Path | None:
-    if root is not None:
-        return find_image(record, Path(root))
-    # An address is never taken for a path: it may come from somebody else.
-    return find_image({"_file": record.get("_file")})
-
-
-def own_image(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a record says of its own image: a file that is called like it is none."""
-    return {name: record[name] for name in ("_file", "_url", "_base64") if name in record}
-
-
-def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
-    """Return the records that a page of a run shows, at most 500 of each outcome.
+def groups_of(report: Report) -> list[Group]:
+    """Return the records that a report of a run shows, at most 500 of each outcome.
 
     Args:
         report: The run's.
     """
-    found = {
-        outcome: [_of_result(result, report.origin) for result in results[:MOST]]
-        for outcome, results in report.samples.items()
+    shown = shown_records(report)
+    return [
+        Group(
+            name=name_in(report, outcome),
+            total=report.counts.get(outcome, 0),
+            records=records,
+            reasons=report.reasons.get(outcome, {}),
+            rest=where_rest_is(outcome, report.origin),
+            catalog=catalog_of(report.origin),
+        )
+        for outcome in ORDER
+        if (records := shown.get(outcome, ()))
+    ]
+
+
+def name_in(report: Report, outcome: Outcome) -> str:
+    """Return how a page of a run calls an outcome: in a dry run, what was not sent is ready.
+
+    Args:
+        report: The run's.
+        outcome: What became of records.
+    """
+    is_ready = report.dry_run and outcome is Outcome.NOT_ATTEMPTED
+    return READY if is_ready else outcome.value
+
+
+def where_rest_is(outcome: Outcome, origin: Origin) -> str:
+    """Return where the records of an outcome are that are not shown.
+
+    Args:
+        outcome: What became of them.
+        origin: Which files the run kept.
+    """
+    if outcome not in IN_FILE:
+        return "no file keeps them, Options.on_result gets each."
+    if origin.rejects:
+        return f"all of them are in {origin.rejects}."
+    return "a rejects file (--rejects, Options.rejects) would have kept all of them."
+
+
+def catalog_of(origin: Origin) -> Path | None:
+    """Return the file of JSON lines that a run read; None where it was anything else.
+
+    Args:
+        origin: What it read.
+    """
+    if origin.root is None or not origin.source.endswith((".jsonl", ".ndjson")):
+        return None
+    path = Path(origin.root) / origin.source
+    return path if path.is_file() else None
+
+
+def records_json(groups: Iterable[Group]) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of a report as plain JSON values, by their outcomes.
+
+    Args:
+        groups: The records.
+    """
+    names = {READY: Outcome.NOT_ATTEMPTED.value}
+    return {
+        names.get(group.name, group.name): [record.to_dict() for record in group.records]
+        for group in groups
     }
-    wanted = {outcome: min(MOST, report.counts.get(outcome, 0)) for outcome in _IN_FILE}
-    in_file = _of_file(report.origin, wanted)
-    for outcome, records in in_file.items():
+
+
+def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
+    """Return the records that a report of a run shows, by their outcomes.
+
+    Args:
+        report: The run's.
+    """
+    results = {**report.samples, **report.kept}
+    found = {
+        outcome: [_of_result(result, report.origin) for result in some[:MOST]]
+        for outcome, some in results.items()
+    }
+    # What earlier runs of a journal turned away is in the file alone.
+    wanted = {outcome: min(MOST, report.counts.get(outcome, 0)) for outcome in IN_FILE}
+    lacking = {o: number for o, number in wanted.items() if number > len(found.get(o, ()))}
+    for outcome, records in _of_file(report.origin, lacking).items():
         if len(records) > len(found.get(outcome, ())):
             found[outcome] = records
     return found
 
 
 def _of_result(result: Result, origin: Origin) -> Shown:
-    near = tuple((match.id or "", match.distance, match.record) for match in result.near_duplicates)
+    near = sorted(result.near_duplicates, key=lambda match: match.distance)
     record = result.record if isinstance(result.record, dict) else {"_id": result.id}
-    return Shown(result.id, result.where, result.reason, result.code, near, record, origin.root)
+    return Shown(
+        result.id,
+        result.where,
+        result.reason,
+        result.code,
+        tuple((match.id or "", match.distance, match.record) for match in near),
+        record,
+        origin.root,
+    )
+
+
+# --- the rejects file ---------------------------------------------------------------------------
 
 
 def _of_file(origin: Origin, wanted: Mapping[Outcome, int]) -> dict[Outcome, list[Shown]]:
     found: dict[Outcome, list[Shown]] = {outcome: [] for outcome in wanted}
     marks = {outcome: f'"outcome":"{outcome.value}"'.encode() for outcome in wanted}
-    for line in _lines(origin):
+    for line in _lines(origin) if wanted else ():
         open_ = [outcome for outcome in wanted if len(found[outcome]) < wanted[outcome]]
         if not open_:
             break

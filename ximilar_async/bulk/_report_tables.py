@@ -1,136 +1,158 @@
-"""Tables and images of the records that were not brought in. Blocking: images are read."""
+"""Tables of the records that were not brought in, with their images. Blocking: images are read."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from html import escape
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final
 
-from ximilar_async.pages import Pair, Picture, Section, Table, Tile, counted
+from attrs import define
 
-from ._outcomes import Outcome
-from ._report_parts import short, words_of
-from ._report_records import Pictures, own_image, shown_records
+from ximilar_async.pages import Table, counted
+
+from ._report_parts import short
+from ._report_pictures import Pictures, stored_images
+from ._report_samples import FEW, OTHER_REASONS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ximilar_async.pages import Part
+    from ximilar_async.pages import Cell, Part
 
-    from ._report import Report
-    from ._report_records import Shown
+    from ._report_records import Group, Shown
 
 _MOST_REASONS: Final = 12
 """Reasons that are counted by name."""
 
-_FEW: Final = 10
-"""Records among which reasons are not counted."""
+_WORDS: Final = 1_000_000
+"""Characters of all records of a page, as HTML."""
 
-_TOLD: Final[Mapping[Outcome, str]] = {
-    Outcome.REJECTED: "They cannot be accepted as they are.",
-    Outcome.FAILED: "They were tried in vain; sending them again may help.",
-    Outcome.NOT_ATTEMPTED: "The run ended first.",
-    Outcome.NOT_FOUND: "No record of that id is stored.",
-    Outcome.ALREADY_PRESENT: "A record of that id is stored already.",
+_MARKUP: Final = 200
+"""Characters around the words of a row."""
+
+_TOLD: Final[Mapping[str, str]] = {
+    "rejected": "They cannot be accepted as they are.",
+    "failed": "They were tried in vain; sending them again may help.",
+    "not_attempted": "The run ended before they were sent.",
+    "ready_to_be_sent": "A dry run sends nothing.",
+    "near_duplicate": "Left out, each because of a stored image that it is too like.",
+    "not_found": "No record of that id is stored.",
+    "already_present": "A record of that id is stored already.",
+    "deletions_failed": "They could not be deleted; the next sync tries again.",
+    "deletions_not_attempted": "The sync ended before they were deleted.",
+    "not_restored": "They are not stored at the moment; the next sync tries again.",
 }
 
 
-def record_parts(reports: Mapping[str, Report], pictures: Pictures | None = None) -> Iterator[Part]:
+_WITH_REASONS: Final = frozenset({"rejected", "failed", "deletions_failed", "not_restored"})
+"""Outcomes that can have one reason or another."""
+
+
+@define(eq=False)
+class _Room:
+    """What is left of a page's words."""
+
+    left: int = _WORDS
+    allowed: int = _WORDS
+
+    def share(self, tables: int) -> None:
+        """Leave something for other tables: how many still come, this one included."""
+        self.allowed = self.left // tables
+
+    def takes(self, shown: Shown) -> bool:
+        """Take the room that a record needs, and tell whether it was there."""
+        words = (*_row(shown), _likeness(shown)[0])
+        needed = _MARKUP + sum(len(escape(part)) for part in words)
+        self.allowed -= needed
+        self.left -= needed
+        return self.allowed >= 0
+
+
+def record_parts(groups: Sequence[Group]) -> Iterator[Part]:
     """Yield what a page shows of records that were not brought in.
 
     Args:
-        reports: Reports of runs, by what they were for.
-        pictures: Where their images come from.
+        groups: The records, by what became of them.
     """
-    pictures = Pictures() if pictures is None else pictures
-    for name, report in reports.items():
-        shown = shown_records(report)
-        prefix = f"{name}: " if name else ""
-        if near := shown.get(Outcome.NEAR_DUPLICATE, []):
-            yield _pairs(prefix, near, report, pictures)
-        for outcome in _TOLD:
-            if not (records := shown.get(outcome, [])):
-                continue
-            table = _table(prefix, outcome, records, report, pictures)
-            if by_reason := _reasons(table.title, records):
-                yield by_reason
-            yield table
+    pictures, room = Pictures(), _Room()
+    for place, group in enumerate(groups):
+        pictures.share(len(groups) - place)
+        room.share(len(groups) - place)
+        records = list(takewhile(room.takes, group.records))
+        if by_reason := _reasons(group):
+            yield by_reason
+        yield _table(group, records, pictures)
 
 
-def _heading(prefix: str, outcome: Outcome, shown: int, report: Report) -> tuple[str, str]:
-    total, words = report.counts.get(outcome, 0), words_of(outcome)
-    told = _TOLD.get(outcome, "")
-    if outcome is Outcome.NOT_ATTEMPTED and report.dry_run:
-        words, told = "ready to be sent", "A dry run sends nothing."
-    title = f"{prefix}{words}: {total:,}"
-    if total <= shown:
-        return title[:1].upper() + title[1:], told
-    in_file = outcome in (Outcome.REJECTED, Outcome.FAILED)
-    where = "Options.on_result gets each of them."
-    if in_file and report.origin.rejects:
-        where = f"all of them are in {report.origin.rejects}."
-    elif in_file:
-        where = "a rejects file (--rejects, Options.rejects) would have kept all of them."
-    more = f"{shown:,} are shown, {total - shown:,} not: {where}"
-    return title[:1].upper() + title[1:], f"{told} {more}".strip()
+def title_of(group: Group) -> str:
+    """Return the heading of an outcome's records."""
+    words = f"{group.name.replace('_', ' ')}: {group.total:,}"
+    return words[:1].upper() + words[1:]
 
 
-def _table(
-    prefix: str, outcome: Outcome, records: Sequence[Shown], report: Report, pictures: Pictures
-) -> Table:
-    title, intro = _heading(prefix, outcome, len(records), report)
-    images = [pictures.of(own_image(record.record), record.root) for record in records]
-    rows = [_row(record) for record in records]
+def _table(group: Group, records: Sequence[Shown], pictures: Pictures) -> Table:
+    intro = _TOLD.get(group.name, "")
+    if group.total > len(records):
+        rest = group.total - len(records)
+        intro = f"{intro} {len(records):,} are shown, {rest:,} not: {group.rest}".strip()
+    if group.name == "near_duplicate":
+        return _compared(title_of(group), intro, group, records, pictures)
+    images = [pictures.of_record(record) for record in records]
     columns: tuple[str, ...] = ("record", "where", "why")
-    if not any(images):
-        return Table(title, columns, tuple(rows), intro, stacked=True)
-    with_images = [(Picture(image, row[0]), *row) for image, row in zip(images, rows, strict=True)]
-    return Table(title, ("image", *columns), tuple(with_images), intro, stacked=True)
-
-
-_QUOTED: Final = re.compile(r"'[^']*'")
+    rows: list[tuple[Cell, ...]] = [_row(record) for record in records]
+    if any(image.image or image.address for image in images):
+        columns = ("image", *columns)
+        rows = [(image, *row) for image, row in zip(images, rows, strict=True)]
+    return Table(title_of(group), columns, tuple(rows), intro, stacked=True)
 
 
 def _row(shown: Shown) -> tuple[str, str, str]:
     return short(shown.id or "-"), short(shown.where), short(shown.why)
 
 
-def _reasons(title: str, records: Sequence[Shown]) -> Table | None:
-    """Return how often each reason is among some records, where it is worth counting."""
-    # What is quoted is one record's own: a name, a value.
-    counts = Counter(short(_QUOTED.sub("'…'", record.why)) for record in records)
-    if len(records) <= _FEW or len(counts) == len(records):
-        return None
-    most = counts.most_common(_MOST_REASONS)
-    rest = len(records) - sum(number for _, number in most)
-    rows: list[tuple[str, int]] = [*most, *([("other reasons", rest)] if rest else [])]
-    intro = f"Among the {counted(len(records), 'record')} shown below."
-    return Table(f"{title}, by reason", ("why", "records"), tuple(rows), intro)
+def _compared(
+    title: str, intro: str, group: Group, records: Sequence[Shown], pictures: Pictures
+) -> Table:
+    """Return the table of near-duplicates: each beside the stored record that it is most like."""
+    lie = stored_images(group.catalog, records)
+    rows = [
+        (
+            pictures.of_record(shown),
+            pictures.of_stored(shown, lie),
+            *_row(shown)[:2],
+            *_likeness(shown),
+        )
+        for shown in records
+    ]
+    columns = ("left out", "stored", "record", "where", "is like", "distance")
+    return Table(title, columns, tuple(rows), intro, stacked=True)
 
 
-def _pairs(prefix: str, near: Sequence[Shown], report: Report, pictures: Pictures) -> Section:
-    title, intro = _heading(prefix, Outcome.NEAR_DUPLICATE, len(near), report)
-    said = "Left out, each because of a stored image that it is too like, to its right."
-    return Section(title, f"{said} {intro}", tuple(_pair(shown, pictures) for shown in near))
-
-
-def _pair(shown: Shown, pictures: Pictures) -> Pair:
-    left_out = _tile(shown.id or "-", shown.where, own_image(shown.record), shown.root, pictures)
+def _likeness(shown: Shown) -> tuple[str, float | str]:
+    """Return what a near-duplicate is like, and how far the nearest is from it."""
     if not shown.near_duplicates:
-        return Pair(left_out, Tile(None, "a stored record"))
-    id_, distance, record = shown.near_duplicates[0]
-    more = len(shown.near_duplicates) - 1
-    line = f"and {more:,} more" if more else "stored"
-    # Of the stored one only the id is believed: its paths are somebody else's.
-    known: dict[str, Any] = {"_id": id_, "_url": record.get("_url")}
-    stored = _tile(id_, line, known, shown.root, pictures)
-    return Pair(left_out, stored, distance)
+        return short(shown.why), ""
+    nearest, *others = shown.near_duplicates
+    words = nearest[0] or "a stored record"
+    if others:
+        words += f", also {', '.join(id_ for id_, _, _ in others)}"
+    return short(words), float(nearest[1])
 
 
-def _tile(
-    title: str, line: str, record: Mapping[str, Any], root: str | None, pictures: Pictures
-) -> Tile:
-    url = record.get("_url")
-    image = pictures.of(record, root)
-    lines = () if line == title else (short(line),)
-    return Tile(image, short(title), lines, address=url if isinstance(url, str) else None)
+def _reasons(group: Group) -> Table | None:
+    """Return how often each reason was met, where it is worth counting."""
+    if group.name not in _WITH_REASONS:
+        return None
+    counts = dict(group.reasons)
+    if sum(counts.values()) < len(group.records):  # those of earlier runs were not counted
+        counts = Counter(kind_of(record.why) for record in group.records)
+    total = sum(counts.values())
+    rest = counts.pop(OTHER_REASONS, 0)
+    if total <= FEW or not counts or max(counts.values()) == 1:
+        return None
+    most = sorted(counts.items(), key=lambda pair: -pair[1])[:_MOST_REASONS]
+    rest += sum(counts.values()) - sum(number for _, number in most)
+    rows = [*most, *([(OTHER_REASONS, rest)] if rest else [])]
+    intro = "" if total >= group.total else f"Among {counted(total, 'record')} of them."
+    return Table(f"{title_of(group)}, by reason", ("why", "records"), tuple(rows), intro)

@@ -6,16 +6,18 @@ made of these. A page loads nothing and runs nothing.
 
 from __future__ import annotations
 
-from ._charts import Bar, Bars, Chart, Charts, Line, Shade, Stretch, Tone
+from ._charts import Bar, Bars, Chart, Charts, Line, Shade, Stretch
 from ._gallery import Pair, Section, Tile, tiles_of
+from ._html import Tone, anchor
 from ._images import Images, find_image, thumbnail, thumbnail_of
 from ._page import Part, Verdict, render_page
-from ._tables import Fact, Picture, Step, Steps, Table
+from ._tables import Cell, Fact, Picture, Step, Steps, Table
 from ._words import counted, distance, seconds
 
 __all__ = [
     "Bar",
     "Bars",
+    "Cell",
     "Chart",
     "Charts",
     "Fact",
@@ -33,6 +35,7 @@ __all__ = [
     "Tile",
     "Tone",
     "Verdict",
+    "anchor",
     "counted",
     "distance",
     "find_image",

@@ -7,17 +7,17 @@ beside it: so they are as large on a phone as anywhere. Nothing here has a colou
 from __future__ import annotations
 
 from math import floor, log10
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ._html import nothing, section, text
+from ._html import section, text
 from ._words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Tone: TypeAlias = Literal["", "good", "warn", "bad", "soft"]
+    from ._html import Tone
 
 _WIDE: Final = 1000
 _HIGH: Final = 100
@@ -47,8 +47,8 @@ class Bars:
         """Return it as HTML."""
         largest = max((bar.value for bar in self.bars), default=0) or 1
         rows = "".join(_bar(bar, bar.value / largest) for bar in self.bars)
-        inside = f'<dl class="bars">{rows}</dl>' if rows else nothing(self.empty)
-        return section(self.title, self.intro, inside)
+        inside = f'<dl class="bars">{rows}</dl>' if rows else ""
+        return section(self.title, self.intro, inside, self.empty)
 
 
 def _bar(bar: Bar, share: float) -> str:
@@ -136,8 +136,8 @@ class Charts:
     def to_html(self) -> str:
         """Return it as HTML."""
         drawn = "".join(chart.to_html() for chart in self.charts)
-        inside = f'<div class="charts">{drawn}</div>' if drawn else nothing(self.empty)
-        return section(self.title, self.intro, inside)
+        inside = f'<div class="charts">{drawn}</div>' if drawn else ""
+        return section(self.title, self.intro, inside, self.empty)
 
 
 def ceiling(value: float) -> float:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ximilar_async.images import image_format
 
-from ._html import nothing, section, text
+from ._html import section, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,7 +75,7 @@ class Section:
         tiles = [tile for tile in self.tiles if isinstance(tile, Tile)]
         pairs = [pair for pair in self.tiles if isinstance(pair, Pair)]
         shown = _list("grid", map(_tile, tiles)) + _list("pairs", map(_pair, pairs))
-        return section(self.title, self.intro, shown or nothing(self.empty))
+        return section(self.title, self.intro, shown, self.empty)
 
 
 def search(query: Tile, found: str) -> str:
@@ -130,6 +130,18 @@ def data_address(image: bytes | None) -> str:
     return f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"
 
 
+def link_to(address: str | None, words: str) -> str:
+    """Return a link to a web address, to be followed by hand; empty for anything else.
+
+    Args:
+        address: The address.
+        words: What is to be read.
+    """
+    if not address or not address.lower().startswith(_ADDRESSES):
+        return ""
+    return f'<a href="{text(address)}" rel="noreferrer noopener">{text(words)}</a>'
+
+
 def _picture(tile: Tile) -> str:
     if address := data_address(tile.image):
         return f'<img alt="{text(tile.title)}" src="{address}">'
@@ -138,8 +150,7 @@ def _picture(tile: Tile) -> str:
     shown = text(tile.address)
     if tile.is_loaded:
         return f'<img alt="{text(tile.title)}" loading="lazy" src="{shown}">'
-    if tile.address.lower().startswith(_ADDRESSES):
-        link = f'<a href="{shown}" rel="noreferrer noopener">{shown}</a>'
+    if link := link_to(tile.address, tile.address):
         return f'<div class="none"><b>image by address</b>{link}</div>'
     return f'<div class="none"><b>no preview</b><span>{shown}</span></div>'
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
+from typing import Final, Literal, TypeAlias
+
+Tone: TypeAlias = Literal["", "good", "warn", "bad", "soft"]
+"""What a number or a sentence means, for its colour."""
+
+_NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
 def text(words: str) -> str:
@@ -21,17 +28,26 @@ def paragraph(words: str) -> str:
     return f"<p>{text(words)}</p>" if words else ""
 
 
-def nothing(words: str) -> str:
-    """Return what stands where there is nothing to show."""
-    return f'<p class="empty">{text(words)}</p>'
-
-
-def section(title: str, intro: str, inside: str) -> str:
+def section(title: str, intro: str, inside: str, empty: str) -> str:
     """Return a heading with something below it.
 
     Args:
-        title: The heading.
+        title: The heading; figures at the head of the page lead to it (`anchor`).
         intro: A sentence below it.
         inside: What it is about, as HTML.
+        empty: What to say where that is nothing.
     """
-    return f"<section><h2>{text(title)}</h2>{paragraph(intro)}{inside}</section>"
+    name = anchor(title)
+    place = f' id="{name}"' if name else ""
+    shown = inside or f'<p class="empty">{text(empty)}</p>'
+    return f"<section{place}><h2>{text(title)}</h2>{paragraph(intro)}{shown}</section>"
+
+
+def anchor(title: str) -> str:
+    """Return the name by which a page leads to the part of a title: its letters and digits.
+
+    Example:
+        >>> anchor("Near duplicates: 1,203")
+        'near-duplicates-1-203'
+    """
+    return _NO_NAME.sub("-", title.lower()).strip("-")

@@ -7,7 +7,7 @@ forbids everything but them and its style. Only where a tile is to be loaded fro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import frozen
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._gallery import Tile
+    from ._html import Tone
     from ._tables import Fact
 
 _POLICY: Final = (
@@ -41,7 +42,7 @@ class Verdict:
     """What the page says in one line."""
 
     words: str
-    tone: Literal["", "good", "warn", "bad"] = ""
+    tone: Tone = ""
 
 
 def render_page(

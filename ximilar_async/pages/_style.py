@@ -38,6 +38,9 @@ section { margin-top: 44px; }
 .fact dt { color: var(--soft); font-size: 13px; }
 .fact dd { margin: 0; font-size: 24px; font-weight: 650; letter-spacing: -0.02em;
   font-variant-numeric: tabular-nums; }
+.fact a { color: inherit; text-decoration: underline; text-decoration-thickness: 1px;
+  text-underline-offset: 4px; text-decoration-color: var(--line); }
+.fact a:hover { text-decoration-color: currentcolor; }
 .good dd { color: var(--good); } .warn dd { color: var(--warn); } .bad dd { color: var(--bad); }
 .grid { display: grid; gap: 16px; margin-top: 16px;
   grid-template-columns: repeat(auto-fill, minmax(184px, 1fr)); }
@@ -123,13 +126,23 @@ svg .shade { stroke: none; fill: var(--warn); opacity: .22; }
 svg .shade.bad { fill: var(--bad); }
 svg .hint { fill: transparent; }
 svg .hint:hover { fill: var(--ink); opacity: .08; }
-.steps { list-style: none; margin: 16px 0 0; padding: 0; display: grid; gap: 14px; }
+.steps { list-style: none; counter-reset: step; margin: 16px 0 0; padding: 0; display: grid;
+  gap: 18px; }
+.steps li { counter-increment: step; position: relative; padding-left: 40px; min-width: 0; }
+.steps li::before { content: counter(step); position: absolute; left: 0; top: 2px; width: 26px;
+  height: 26px; border-radius: 50%; background: var(--accent); color: var(--on-accent);
+  font-size: 13px; font-weight: 650; line-height: 26px; text-align: center; }
+.steps li:only-child { padding-left: 0; }
+.steps li:only-child::before { content: none; }
 .steps p { color: var(--ink); }
 pre { margin: 8px 0 0; padding: 12px 16px; border-radius: 12px; background: var(--card);
   border: 1px solid var(--line); white-space: pre-wrap; overflow-wrap: anywhere; }
 code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   user-select: all; }
 td.picture { width: 84px; } td.picture:empty { padding: 0; }
+td.picture a { font-size: 12px; color: var(--soft); }
+.compared td.picture { width: 128px; padding-right: 0; }
+.compared td.picture img { max-width: 112px; max-height: 112px; }
 td.picture img { display: block; max-width: 72px; max-height: 72px; border-radius: 6px;
   background: var(--well); }
 footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 13px; }
@@ -141,6 +154,9 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; }
   .pairs { grid-template-columns: minmax(0, 1fr); }
+  .facts { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px; }
+  .fact { padding: 8px 10px; border-radius: 10px; }
+  .fact dt { font-size: 12px; line-height: 1.3; } .fact dd { font-size: 19px; }
   .bars { grid-template-columns: minmax(0, 1fr); gap: 2px; }
   .bars dd { margin-bottom: 8px; }
   .bars b { min-width: 6em; text-align: right; }
@@ -149,7 +165,7 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   .stacked tr:first-child { border-top: 0; }
   .stacked td { display: block; padding: 1px 0; border: 0; width: auto; }
   .stacked td[data-name]::before { content: attr(data-name) ": "; color: var(--soft); }
-  .stacked td.picture { padding: 4px 0; }
+  .stacked td.picture { display: inline-block; padding: 4px 8px 4px 0; vertical-align: middle; }
   .stacked td.number { text-align: left; }
 }
 @media print {

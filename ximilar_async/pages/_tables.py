@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import frozen
 
-from ._gallery import data_address
-from ._html import nothing, paragraph, section, text
+from ._gallery import data_address, link_to
+from ._html import anchor, paragraph, section, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._html import Tone
 
 _LONG: Final = 25
 """Rows beyond which a table is a window on its rows."""
@@ -24,6 +25,8 @@ class Picture:
     image: bytes | None
     """A small image file, as `thumbnail` makes them; None where there is nothing to show."""
     title: str
+    address: str | None = None
+    """Where the image is: a link in its place, where there is none."""
 
 
 Cell: TypeAlias = str | int | float | Picture
@@ -43,7 +46,7 @@ class Table:
 
     def to_html(self) -> str:
         """Return it as HTML."""
-        return section(self.title, self.intro, _table(self) if self.rows else nothing(self.empty))
+        return section(self.title, self.intro, _table(self) if self.rows else "", self.empty)
 
 
 @frozen
@@ -52,7 +55,9 @@ class Fact:
 
     label: str
     value: str | float
-    tone: Literal["", "good", "warn", "bad"] = ""
+    tone: Tone = ""
+    leads_to: str = ""
+    """Title of the part of the page that says more."""
 
 
 @frozen
@@ -78,8 +83,8 @@ class Steps:
         shown = "".join(
             f"<li>{paragraph(step.words)}{_command(step.command)}</li>" for step in self.steps
         )
-        inside = f'<ul class="steps">{shown}</ul>' if shown else nothing(self.empty)
-        return section(self.title, self.intro, inside)
+        inside = f'<ol class="steps">{shown}</ol>' if shown else ""
+        return section(self.title, self.intro, inside, self.empty)
 
 
 def facts_html(facts: Sequence[Fact]) -> str:
@@ -89,11 +94,17 @@ def facts_html(facts: Sequence[Fact]) -> str:
         facts: The figures.
     """
     shown = "".join(
-        f'<div class="fact {text(fact.tone)}"><dt>{text(fact.label)}</dt>'
-        f"<dd>{_cell(fact.value)}</dd></div>"
+        f'<div class="fact {text(fact.tone)}"><dt>{text(fact.label)}</dt><dd>{_figure(fact)}</dd>'
+        "</div>"
         for fact in facts
     )
     return f'<dl class="facts">{shown}</dl>' if shown else ""
+
+
+def _figure(fact: Fact) -> str:
+    place = anchor(fact.leads_to)
+    value = _cell(fact.value)
+    return f'<a href="#{place}">{value}</a>' if place else value
 
 
 def _command(command: str) -> str:
@@ -121,6 +132,7 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     looks = ["scroll", *(["stacked"] if table.stacked else [])]
+    looks += ["compared"] if sum("picture" in kind for kind in kinds) > 1 else []
     looks += ["long"] if len(table.rows) > _LONG else []
     return (
         f'<div class="{" ".join(looks)}" tabindex="0"><table><thead><tr>{head}</tr></thead>'
@@ -137,7 +149,8 @@ def _kind(cells: Sequence[Cell]) -> str:
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Picture):
         address = data_address(cell.image)
-        return f'<img alt="{text(cell.title)}" src="{address}">' if address else ""
+        shown = f'<img alt="{text(cell.title)}" src="{address}">' if address else ""
+        return shown or link_to(cell.address, "image by address")
     if isinstance(cell, str):
         return text(cell)
     return f"{cell:,}" if isinstance(cell, int) else f"{cell:,.2f}"

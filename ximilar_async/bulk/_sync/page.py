@@ -5,23 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ximilar_async.bulk._origin import Origin
-from ximilar_async.bulk._report_page import footer_of, where_to
+from ximilar_async.bulk._report_frame import (
+    effort_facts,
+    ended_early,
+    framed,
+    most_often,
+    outcome_facts,
+    stop_step,
+)
 from ximilar_async.bulk._report_parts import (
     most_waited_for,
     outcome_bars,
     periods_table,
     short,
-    stop_step,
     time_charts,
     waits_bars,
-    written_now,
 )
 from ximilar_async.bulk._report_tables import record_parts
-from ximilar_async.pages import Fact, Step, Steps, Table, Verdict, counted, render_page, seconds
+from ximilar_async.pages import Fact, Step, Table, Verdict, counted, seconds
+
+from .page_records import groups_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from ximilar_async.bulk._report_records import Group
     from ximilar_async.pages import Part
 
     from .plan import SyncPlan
@@ -36,20 +44,36 @@ def sync_page(report: SyncReport, *, command: str = "", replay: str = "") -> str
         command: The command line that it was started with.
         replay: The command line that sends again what failed; empty for the call that does.
     """
-    origin = next((phase.origin for phase in report.phases.values()), Origin())
-    return render_page(
+    origin = origin_of(report)
+    groups = groups_of(report, origin)
+    return framed(
         f"sync: {report.mode}",
-        subtitle=f"{where_to(origin)} {written_now()}".strip(),
+        origin,
         verdict=_verdict(report),
-        facts=_facts(report),
-        parts=list(_parts(report, origin, command, replay)),
-        footer=footer_of(command),
+        facts=_facts(report, groups),
+        steps=_steps(report, groups, command, replay),
+        parts=_parts(report, groups),
+        nothing="Nothing: all is in line.",
+        command=command,
+    )
+
+
+def origin_of(report: SyncReport) -> Origin:
+    """Return what a sync read, where it went, and which files it kept, as its runs tell it.
+
+    Args:
+        report: What it did.
+    """
+    origins = [phase.origin for phase in report.phases.values()]
+    # Some of its runs turn nothing away, and read no file but records.
+    return max(
+        origins, key=lambda origin: (bool(origin.rejects), bool(origin.root)), default=Origin()
     )
 
 
 def _verdict(report: SyncReport) -> Verdict:
     if report.stop is not None:
-        return Verdict(f"Ended early: {report.stop.value}: {report.stop_reason}", "bad")
+        return ended_early(report.stop, report.stop_reason, _left(report))
     if report.withheld:
         return Verdict(f"Nothing was deleted: {report.withheld}", "bad")
     if report.ok:
@@ -59,30 +83,37 @@ def _verdict(report: SyncReport) -> Verdict:
     return Verdict(f"Read to the end; {counted(left, 'record')} not brought in line", "bad")
 
 
-def _facts(report: SyncReport) -> list[Fact]:
-    facts = [Fact("read", report.read), Fact("changed", report.changed, "good")]
-    bad = report.rejected + report.failed + report.not_attempted
-    facts.append(Fact("not brought in", bad, "bad" if bad else ""))
-    if report.gone:
-        facts.append(Fact("gone from the source", report.gone, "warn"))
-    facts += [
-        Fact("took", seconds(report.elapsed)),
-        Fact("requests", report.requests),
+def _left(report: SyncReport) -> str:
+    """Return what a sync that ended early left, in words."""
+    left = {
+        "not sent": report.not_attempted,
+        "not deleted": report.deletions_not_attempted + report.deletions_withheld,
+        "deleted and not yet stored again": report.not_restored,
+    }
+    if not report.planned:
+        return "Nothing was sent"
+    return "; ".join(f"{counted(n, 'record')} {words}" for words, n in left.items() if n)
+
+
+def _facts(report: SyncReport, groups: Sequence[Group]) -> list[Fact]:
+    counts = {**report.counts, **report.gone_counts}
+    if report.not_restored:
+        counts["not_restored"] = report.not_restored
+    return [
+        Fact("read", report.read),
+        *outcome_facts(counts, groups),
+        *effort_facts(report.elapsed, report.requests, report.retries),
     ]
-    if report.retries:
-        facts.append(Fact("repeated", report.retries, "warn"))
-    return facts
 
 
-def _parts(report: SyncReport, origin: Origin, command: str, replay: str) -> Iterator[Part]:
-    steps = tuple(_steps(report, origin, command, replay))
-    yield Steps("What to do", steps, empty="Nothing: all is in line.")
+def _parts(report: SyncReport, groups: Sequence[Group]) -> Iterator[Part]:
     yield outcome_bars("Records of the source", report.counts, report.read, intro=_notes(report))
     if report.gone:
         yield outcome_bars(
             "Stored records that the source does not have", report.gone_counts, report.gone
         )
     yield _plan(report)
+    yield from record_parts(groups)
     yield _stages(report)
     for name, phase in report.phases.items():
         if len(phase.timeline.points) >= _WORTH_A_CHART:
@@ -91,7 +122,6 @@ def _parts(report: SyncReport, origin: Origin, command: str, replay: str) -> Ite
         table = periods_table(phase, f"Retries and pauses: {name}")
         if table is not None:
             yield table
-    yield from record_parts(report.phases)
 
 
 _WORTH_A_CHART: Final = 4
@@ -161,17 +191,24 @@ def _notes(report: SyncReport) -> str:
     return " ".join(notes)
 
 
-def _steps(report: SyncReport, origin: Origin, command: str, replay: str) -> Iterator[Step]:
+def _steps(
+    report: SyncReport, groups: Sequence[Group], command: str, replay: str
+) -> Iterator[Step]:
+    origin = origin_of(report)
     again = "The next sync goes on from there."
-    yield from stop_step(report.stop, report.stop_reason, command, again)
+    yield from stop_step(report.stop, command, again)
     failed = report.failed + report.deletions_failed + report.not_restored
     if failed:
-        yield Step(f"{counted(failed, 'record')} failed: the next sync tries them again.", command)
-    if report.rejected:
-        words = f"{counted(report.rejected, 'record')} rejected: mend them in the source."
-        yield Step(words + (f" They are in {origin.rejects}." if origin.rejects else ""))
+        # The command is there already where it ended early.
+        same = "" if report.stop is not None else command
+        yield Step(f"{counted(failed, 'record')} failed: the next sync tries them again.", same)
     if report.withheld:
-        yield Step(f"Nothing was deleted: {report.withheld}. Sync again with the whole source.")
+        words = f"Nothing was deleted: {report.withheld}. Sync again with the whole source."
+        yield Step(words, "" if failed or report.stop is not None else command)
+    if report.rejected:
+        words = f"{counted(report.rejected, 'record')} rejected: mend them in the source; the next "
+        words += f"sync takes them up. {most_often(groups, 'rejected')}"
+        yield Step(words + (f" They are in {origin.rejects}." if origin.rejects else ""))
     if replay and failed and origin.rejects:
         yield Step("To send only those again that failed:", replay)
 
@@ -187,20 +224,23 @@ def plan_page(plan: SyncPlan, *, command: str = "", apply: str = "") -> str:
         command: The command line that it was planned with.
         apply: The command line that carries it out.
     """
-    return render_page(
+    return framed(
         f"sync, planned: {plan.source}",
-        subtitle=f"Collection {plan.collection} of {plan.service}. {written_now()}",
+        Origin(collection=plan.collection, service=plan.service),
         verdict=_plan_verdict(plan),
         facts=[
             Fact("read", plan.read),
             Fact("stored", plan.stored),
             Fact("would change", plan.changes, "warn" if plan.changes else "good"),
+            Fact("of them deleted", plan.delete, "warn" if plan.delete else ""),
             Fact("unchanged", plan.unchanged),
-            Fact("rejected", plan.rejected, "bad" if plan.rejected else ""),
+            Fact("rejected", plan.rejected, "bad" if plan.rejected else "", _rejected(plan)),
             Fact("requests", sum(plan.requests.values())),
         ],
-        parts=list(_plan_parts(plan, apply)),
-        footer=footer_of(command),
+        steps=_plan_steps(plan, apply),
+        parts=_plan_parts(plan),
+        nothing="Nothing: all is in line." if not plan.changes else _CARRY_OUT,
+        command=command,
     )
 
 
@@ -213,13 +253,33 @@ def _plan_verdict(plan: SyncPlan) -> Verdict:
     return Verdict("Nothing was sent; this is what a sync would do", "good")
 
 
-def _plan_parts(plan: SyncPlan, apply: str) -> Iterator[Part]:
-    if apply:
-        yield Steps("What to do", (Step("Carry out this plan as it stands:", apply),))
+_CARRY_OUT: Final = "If this is what you want, sync without a dry run."
+
+
+def _rejected(plan: SyncPlan) -> str:
+    """Return the heading of what cannot be sent; empty where there is nothing."""
+    return f"Rejected: {plan.rejected:,}" if plan.rejects else ""
+
+
+def _plan_steps(plan: SyncPlan, apply: str) -> Iterator[Step]:
+    if plan.changes:
+        yield Step("Carry out this plan as it stands:" if apply else _CARRY_OUT, apply)
+    if plan.rejected:
+        words = (
+            f"{counted(plan.rejected, 'record')} rejected: mend in the source what is said below"
+        )
+        yield Step(f"{words}, and plan again.")
+
+
+def _plan_parts(plan: SyncPlan) -> Iterator[Part]:
     names = ("insert", "update", "replace", "delete", "restore")
     counts = {name: getattr(plan, name) for name in (*names, "unchanged", "rejected")}
     yield outcome_bars("What would be done", counts, plan.read, intro=" ".join(plan.notes))
-    sent = tuple(plan.requests.items())
-    yield Table("Requests", ("method", "requests"), sent, empty="None would be sent.")
+    if title := _rejected(plan):
+        rows = tuple((short(place), short(words)) for place, words in plan.rejects)
+        few = f"The first {len(rows)}." if len(rows) < plan.rejected else ""
+        yield Table(title, ("where", "why"), rows, few, stacked=True)
     some = tuple((name, ", ".join(map(short, ids))) for name, ids in plan.samples.items() if ids)
     yield Table("Some of the records", ("to", "ids"), some, stacked=True)
+    sent = tuple(plan.requests.items())
+    yield Table("Requests", ("method", "requests"), sent, empty="None would be sent.")
