@@ -35,7 +35,7 @@ COMMANDS = [
 def tests(session: nox.Session) -> None:
     """Run the tests against the package as users install it."""
     session.install(".[all,test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
 @nox.session
