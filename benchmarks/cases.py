@@ -45,6 +45,12 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
     "gaps_idle": Contender("nothing: the machine itself", "special:gaps_idle"),
     "limited": Contender("`bulk.insert`, rate=100", "special:limited"),
     "writer": Contender("`bulk.Writer`, flush_after=0.05", "special:writer"),
+    "otel_absent": Contender("OpenTelemetry not installed", "ours:bulk_without_opentelemetry"),
+    "otel_off": Contender("**telemetry off**: API and SDK loaded, never enabled", "telemetry:off"),
+    "otel_idle": Contender(
+        "`telemetry=OpenTelemetry()`, no provider", "telemetry:without_provider"
+    ),
+    "otel_on": Contender("telemetry on: a span a request, all metrics", "telemetry:on"),
 }
 
 
@@ -177,6 +183,12 @@ CASES: Final[Mapping[str, Case]] = {
         workers=30,
         sink={"latency": 0.05, "slow": 0.05, "slow_latency": 0.5},
         turns=2,
+    ),
+    "telemetry": Case(
+        title="`bulk.insert` with OpenTelemetry, small records, 10 workers, no delay",
+        clients={"otel_absent": 2000, "otel_off": 2000, "otel_idle": 1500, "otel_on": 700},
+        base="otel_absent",
+        turns=24,  # what is to be seen is smaller than what turns differ by
     ),
     **_AT_50_MS,
     **_GROWTH,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import results
 import targets
@@ -31,12 +31,21 @@ with all its threads; the sink runs in another process.
 """
 
 
+_BASES: Final = {
+    "vendor": "vendor's",
+    "bare": "bare",
+    "bare_knn": "bare",
+    "otel_absent": "not installed",
+}
+"""What tables call those that others are compared with."""
+
+
 def case_table(data: Mapping[str, Any], case: Mapping[str, Any]) -> str:
     """Return a case's clients as a Markdown table, the cheapest first."""
     base, shown = case["base"], case["shown"]
     head = ["", "µs of CPU a request", "requests/s"]
     if base:
-        head += ["requests/s ÷ " + ("vendor's" if base == "vendor" else "bare"), "CPU ÷ it"]
+        head += [f"requests/s ÷ {_BASES[base]}", "CPU ÷ it"]
     lines = []
     for name in sorted(case["turns"], key=lambda name: middle(case, name, cpu)):
         line = [data["titles"][name], f"{middle(case, name, cpu):,.0f}"]

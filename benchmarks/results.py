@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 FOLDER = Path(__file__).with_name("results")
-_LIBRARIES = ("ximilar-async", "aiohttp", "orjson", "uvloop", "pybase64", "httpx", "requests")
+_LIBRARIES = (
+    *("ximilar-async", "aiohttp", "orjson", "uvloop", "pybase64"),
+    *("opentelemetry-sdk", "httpx", "requests"),
+)
 
 
 def circumstances() -> dict[str, Any]:

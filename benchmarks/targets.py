@@ -168,6 +168,13 @@ TARGETS: Final = (
         for over, case in (("TLS", "tls"), ("plain HTTP", "small"))
     ),
     Target(
+        what="`bulk.insert` with telemetry off ÷ without OpenTelemetry, requests/s",
+        cases=("telemetry",),
+        figures=_over("telemetry", "otel_off", "otel_absent"),
+        by_cpu=_cheaper("telemetry", "otel_off", "otel_absent"),
+        least=0.98,
+    ),
+    Target(
         what="memory from 10 % to 100 % of 1 M records",
         cases=("cost-1m",),
         figures=_noted("cost-1m", "many", "grown_mib"),

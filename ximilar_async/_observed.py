@@ -41,6 +41,7 @@ class ObservedSession(Session):
     """
 
     _observer: Observer = field(kw_only=True, alias="observer")
+    _urls: dict[tuple[str, str | None], str] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._observer.opened(self)
@@ -71,7 +72,7 @@ class ObservedSession(Session):
     ) -> A:
         """Call a method and return its answer, watched; as `Session.call` in all else."""
         trace = trace or Trace()
-        url = build_head(self.base_url, "", endpoint, target).url
+        url = self._url(endpoint, target)
         watching = self._observer.call(
             self, endpoint, target, url, trace=trace, records=_records(fields)
         )
@@ -86,6 +87,13 @@ class ObservedSession(Session):
         """Close the transport; the observer hears no more of this session."""
         self._observer.closed(self)
         await super().aclose()
+
+    def _url(self, endpoint: Endpoint[Any], target: Target | None) -> str:
+        """Return a method's address without parameters; there are few, so all are kept."""
+        place = (endpoint.path, None if target is None else target.prefix)
+        if place not in self._urls:
+            self._urls[place] = build_head(self.base_url, "", endpoint, target).url
+        return self._urls[place]
 
     async def _send(self, call: _Call[Any], sent: float) -> Response:
         status, failure = None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from ximilar_async import Collection
+    from ximilar_async.telemetry import OpenTelemetry
 
     from . import Call, Load, Meter, Record
 
@@ -25,15 +27,20 @@ UNBOUND = 1e6
 
 
 @asynccontextmanager
-async def opened(load: Load, rate: float | None = None) -> AsyncIterator[Collection]:
+async def opened(
+    load: Load, rate: float | None = None, telemetry: OpenTelemetry | None = None
+) -> AsyncIterator[Collection]:
     """Yield a collection of a client with as many slots as there are workers.
 
     Args:
         load: Where it is.
         rate: The client's limit, in requests a second.
+        telemetry: Who watches the client; None for nobody.
     """
     limits = Limits(concurrency=load.workers, rate=rate)
-    async with Ximilar(TOKEN, base_url=load.url, limits=limits, ssl=load.bundle) as client:
+    async with Ximilar(
+        TOKEN, base_url=load.url, limits=limits, ssl=load.bundle, telemetry=telemetry
+    ) as client:
         yield client.collection(COLLECTION)
 
 
@@ -57,8 +64,12 @@ def searching(collection: Collection) -> Call:
     return call
 
 
-def _bulk(
-    load: Load, meter: Meter, options: Callable[[int], bulk.Options], rate: float | None = None
+def run_bulk(
+    load: Load,
+    meter: Meter,
+    options: Callable[[int], bulk.Options] = lambda _: bulk.Options(),
+    rate: float | None = None,
+    telemetry: OpenTelemetry | None = None,
 ) -> None:
     """Run a bulk insert each turn.
 
@@ -67,10 +78,11 @@ def _bulk(
         meter: Measures it.
         options: Returns the options of a turn.
         rate: The client's limit, in requests a second.
+        telemetry: Who watches the client; None for nobody.
     """
 
     async def run() -> None:
-        async with opened(load, rate) as collection:
+        async with opened(load, rate, telemetry) as collection:
             await bulk.insert(collection, load.records(load.warm))
             for turn, records in enumerate(meter.turns(load)):
                 with meter:
@@ -82,13 +94,19 @@ def _bulk(
 
 def bulk_insert(load: Load, meter: Meter) -> None:
     """`bulk.insert` as it comes: retries, reconciliation and exact accounting are always on."""
-    _bulk(load, meter, lambda _: bulk.Options())
+    run_bulk(load, meter)
+
+
+def bulk_without_opentelemetry(load: Load, meter: Meter) -> None:
+    """The same as though OpenTelemetry were not installed: importing it fails."""
+    sys.modules["opentelemetry"] = None
+    run_bulk(load, meter)
 
 
 def bulk_journal(load: Load, meter: Meter) -> None:
     """`bulk.insert` with a journal."""
     folder = Path(load.folder)
-    _bulk(load, meter, lambda turn: bulk.Options(journal=folder / f"journal-{turn}"))
+    run_bulk(load, meter, lambda turn: bulk.Options(journal=folder / f"journal-{turn}"))
 
 
 def bulk_all(load: Load, meter: Meter) -> None:
@@ -98,7 +116,7 @@ def bulk_all(load: Load, meter: Meter) -> None:
     def options(turn: int) -> bulk.Options:
         return bulk.Options(journal=folder / f"journal-{turn}", rejects=folder / f"rejects-{turn}")
 
-    _bulk(load, meter, options, UNBOUND)
+    run_bulk(load, meter, options, UNBOUND)
 
 
 def single_insert(load: Load, meter: Meter) -> None:

@@ -66,6 +66,19 @@ def server(base_url: str) -> Attributes:
     return {"server.address": address, "server.port": port}
 
 
+@lru_cache(maxsize=1024)
+def call(method: str, base_url: str, service: str = "", collection: str = "") -> Attributes:
+    """Return what names a call, in spans and metrics; made once, so nobody may change it.
+
+    Args:
+        method: The API's name of it.
+        base_url: Scheme, host and port.
+        service: The address prefix of the collection's service; nothing beside all collections.
+        collection: The collection's id.
+    """
+    return operation(method) | server(base_url) | (place(service, collection) if service else {})
+
+
 def error_type(error: BaseException) -> str:
     """Return the class of a failure: the service's own code, or else the exception's name.
 

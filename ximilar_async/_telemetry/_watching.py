@@ -12,7 +12,7 @@ from ximilar_async._version import __version__
 
 from ._guard import Guard, guarded
 from ._instruments import Instruments
-from ._names import SCHEMA, error_type, operation, place, run_operation, server
+from ._names import SCHEMA, call, error_type, operation, place, run_operation, server
 from ._spans import CALL, CallSpan, RunSpan
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ class OpenTelemetry:
         records: int | None,
     ) -> CallSpan:
         """Return what watches a call; arguments as for `Observer.call`."""
-        attributes = operation(endpoint.path) | server(client.base_url)
-        if target is not None:
-            attributes |= place(target.prefix, target.collection_id)
+        where = () if target is None else (target.prefix, target.collection_id)
+        attributes = call(endpoint.path, client.base_url, *where)
         return CallSpan(
             self._tracer,
             self._instruments.call,
@@ -113,18 +112,18 @@ class OpenTelemetry:
         elif request.status is not None and request.status >= _LEAST_ERROR:
             attributes["error.type"] = str(request.status)
         self._instruments.request.record(request.seconds, attributes)
-        call = context.get_value(CALL)
-        if isinstance(call, CallSpan):
-            call.requested(request)
+        present = context.get_value(CALL)
+        if isinstance(present, CallSpan):
+            present.requested(request)
 
     @guarded
     def retried(self, method: str, error: BaseException, wait: float) -> None:
         """Take note that a request is to be repeated, within its call."""
         attributes = operation(method) | {"error.type": error_type(error)}
         self._instruments.retries.add(1, attributes)
-        call = context.get_value(CALL)
-        if isinstance(call, CallSpan):
-            call.retried(error, wait)
+        present = context.get_value(CALL)
+        if isinstance(present, CallSpan):
+            present.retried(error, wait)
 
     def run(self, operation: str, service: str, collection: str) -> RunSpan:
         """Return what watches a bulk run."""
