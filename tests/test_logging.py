@@ -390,11 +390,13 @@ def test_extras_leave_the_records_own_names_alone() -> None:
         ("429 slow down", "429 slow down"),
         (f"no image: {IMAGE}", f"no image: {IMAGE[:24]}…"),
         ("word " * 100, ("word " * 100)[:300] + "…"),
+        ("400 no\r\nINFO all is well\x1b[2J", "400 no INFO all is well [2J"),
+        ("a\u2028b\x85c", "a b c"),
     ],
-    ids=["as it is", "image", "long"],
+    ids=["as it is", "image", "long", "forged line", "other line ends"],
 )
 def test_messages_are_cut(text: str, kept: str) -> None:
-    """What is no word is cut out of an error's message, and the message kept short."""
+    """What is no word is cut out of an error's message, which is kept short and on one line."""
     assert plain(text) == kept
 
 

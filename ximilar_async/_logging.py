@@ -22,6 +22,8 @@ _MOST: Final = 300
 _BLOB: Final = re.compile(r"\S{80,}")
 """What is no word: an image in base64, a record without spaces, a long address."""
 _KEPT: Final = 24
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+"""What would begin a new line, or command a terminal, where a log is read."""
 _REPORTS: Final = logging.Handler()
 """Writes to stderr what a handler raised, unless `logging.raiseExceptions` is off."""
 
@@ -87,13 +89,14 @@ class Event:
 
 
 def plain(text: object) -> str:
-    """Return a message as it may be kept: what a service quotes of an image or record is cut out.
+    """Return a message as it may be kept: on one line, quoted images and records cut out.
 
     Example:
         >>> plain("400 unreadable image /9j/" + 100 * "A")
         '400 unreadable image /9j/AAAAAAAAAAAAAAAAAAAA…'
     """
-    short = _BLOB.sub(lambda blob: f"{blob[0][:_KEPT]}…", str(text))
+    line = _CONTROLS.sub(" ", str(text))
+    short = _BLOB.sub(lambda blob: f"{blob[0][:_KEPT]}…", line)
     return short if len(short) <= _MOST else f"{short[:_MOST]}…"
 
 
