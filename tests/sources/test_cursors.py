@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 import adbc_driver_sqlite.dbapi as adbc
@@ -15,7 +16,14 @@ import pyarrow.dataset
 import pytest
 
 from ximilar_async.errors import ConfigError, SourceError
-from ximilar_async.sources import ArrowStreamSource, CursorSource, IterableSource, as_source
+from ximilar_async.sources import (
+    ArrowStreamSource,
+    CursorSource,
+    IterableSource,
+    MappedSource,
+    RecordMapping,
+    as_source,
+)
 from ximilar_async.sources._blocking import BYTES, ROWS
 
 if TYPE_CHECKING:
@@ -159,12 +167,54 @@ async def test_values_follow_the_rule_of_their_type() -> None:
     assert raw[2].record["price"] == b"x"
 
 
-async def test_a_connection_bound_to_its_thread_is_told_how_to_open_it() -> None:
+def filled(rows: int) -> sqlite3.Connection:
+    """Return a connection as Python opens it, bound to its thread, with a table."""
+    bound = sqlite3.connect(":memory:")
+    bound.execute("CREATE TABLE n (i INTEGER)")
+    bound.executemany("INSERT INTO n VALUES (?)", [(n,) for n in range(rows)])
+    return bound
+
+
+async def test_a_connection_bound_to_its_thread_is_read_in_the_event_loop() -> None:
+    """SQLite's own defaults work; other tasks have their turn after each chunk."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    with closing(filled(COUNT)) as bound:
+        source = as_source(bound.execute(QUERY))
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        chunks = [chunk async for chunk in source.chunks()]
+        counting.cancel()
+        assert [entry.record for chunk in chunks for entry in chunk] == EXPECTED
+        assert source.position == COUNT
+        assert turns > len(chunks)
+        mapped = MappedSource(as_source(bound.execute("SELECT i FROM n")), RecordMapping(id="i"))
+        assert (await records(mapped))[0] == {"_id": "0"}
+
+
+async def test_a_source_of_a_bound_connection_can_be_left() -> None:
+    """What is not read stays with the cursor, and the connection can be used at once."""
+    with closing(filled(COUNT)) as bound:
+        cursor = bound.execute("SELECT i AS _id FROM n")
+        async with aclosing(as_source(cursor).chunks()) as chunks:
+            first = await anext(chunks)
+        assert cursor.fetchone() == (len(first),)
+
+
+async def test_a_connection_bound_to_another_thread_is_told_how_to_open_it() -> None:
     """SQLite's refusal becomes a SourceError with the remedy; the remedy works."""
-    with closing(sqlite3.connect(":memory:")) as bound:
-        source = as_source(bound.execute("SELECT 'boot' AS _id"))
-        with pytest.raises(SourceError, match="check_same_thread=False, or hand over a generator"):
-            await entries(source)
+    made: list[sqlite3.Cursor] = []
+    thread = threading.Thread(target=lambda: made.append(filled(3).execute("SELECT i FROM n")))
+    thread.start()
+    thread.join()
+    with pytest.raises(SourceError, match="check_same_thread=False, or hand over a generator"):
+        await entries(as_source(made[0]))
 
     def rows() -> Iterator[dict[str, Any]]:
         with closing(sqlite3.connect(":memory:")) as own:

@@ -9,7 +9,7 @@ from ximilar_async.errors import SourceError
 from ._iterables import _Pump
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
     from pathlib import Path
 
     from ._base import Chunk
@@ -74,7 +74,7 @@ class BlockingSource:
         """Yield chunks, in the thread; what it raises is told as the source breaking off."""
         raise NotImplementedError
 
-    def _told(self, *, raw: bool) -> Iterator[Chunk]:
+    def _told(self, *, raw: bool) -> Generator[Chunk, None, None]:
         done = 0
         try:
             for chunk in self._read(raw=raw):

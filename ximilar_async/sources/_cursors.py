@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import Mapping
+from contextlib import aclosing, closing
 from math import isfinite
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ximilar_async.errors import SourceError
@@ -14,7 +18,7 @@ from ._blocking import BYTES, ROWS, BlockingSource, chosen
 from ._columns import Rows, leave_out_images, plain_or_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from ._base import Chunk
     from ._columns import Faults
@@ -28,9 +32,12 @@ _SIMPLE: Final = frozenset({type(None), bool, int, str})
 _BYTES: Final = (bytes, bytearray, memoryview)
 
 _REMEDY: Final = (
-    "the rows are fetched in a thread of the source's own: connect with check_same_thread=False, "
-    "or hand over a generator that opens the connection itself"
+    "this connection is bound to the thread that opened it, which is not the event loop's: connect "
+    "with check_same_thread=False, or hand over a generator that opens the connection itself"
 )
+
+_SHORT, _LONG = 0.001, 0.004
+"""Seconds below which more rows are fetched at once in the event loop, and above which fewer."""
 
 
 class Cursor(Protocol):
@@ -53,9 +60,11 @@ class CursorSource(BlockingSource):
     fewer where they are large. Of DuckDB a relation, as `connection.sql(…)` returns it, is faster
     than an executed query: it is a table with Arrow's stream interface.
 
-    All is fetched in one thread which is not the caller's: an SQLite connection must be opened with
-    `check_same_thread=False`, and nothing else may use the connection meanwhile. Some drivers hold
-    the whole result in memory unless the cursor is one of the server's side (psycopg:
+    All is fetched in one thread which is not the caller's, and nothing else may use the connection
+    meanwhile. An SQLite connection is bound to the thread that opened it unless it was opened with
+    `check_same_thread=False`: its rows are fetched in the event loop, few at a time, so that the
+    loop waits some milliseconds for them, or as long as SQLite takes to find the next row. Some
+    drivers hold the whole result in memory unless the cursor is one of the server's side (psycopg:
     `connection.cursor("name")`).
 
     Args:
@@ -68,7 +77,7 @@ class CursorSource(BlockingSource):
 
     Example:
         >>> import sqlite3
-        >>> connection = sqlite3.connect(":memory:", check_same_thread=False)
+        >>> connection = sqlite3.connect(":memory:")
         >>> CursorSource(connection.execute("SELECT 'boot' AS _id, 19.9 AS price")).size is None
         True
     """
@@ -86,6 +95,7 @@ class CursorSource(BlockingSource):
         self._all = [str(column[0] or "") for column in cursor.description]
         self._kept = chosen(self._all, columns, name)
         self._cursor = cursor
+        self._in_loop = False
 
     def _read(self, *, raw: bool) -> Iterator[Chunk]:
         if hasattr(self._cursor, "adbc_statement"):
@@ -95,13 +105,34 @@ class CursorSource(BlockingSource):
             yield from self._fetched(raw=raw)
 
     def _fetched(self, *, raw: bool) -> Iterator[Chunk]:
-        count, done = _FIRST, 0
+        count, done, began = _FIRST, 0, perf_counter()
         while rows := self._cursor.fetchmany(count):
             columns = self._columns(rows)
-            yield self._entries(columns, done + 1, raw=raw)
+            chunk = self._entries(columns, done + 1, raw=raw)
+            took = perf_counter() - began
+            yield chunk
+            began = perf_counter()
             done += len(rows)
             fitting = BYTES * len(rows) // max(1, sum(map(_size, columns)))
-            count = max(1, min(ROWS, count * 2, fitting))
+            more = count * 2
+            if self._in_loop and took > _SHORT:
+                more = count // 2 if took > _LONG else count
+            count = max(1, min(ROWS, more, fitting))
+
+    async def _pumped(self, *, raw: bool) -> AsyncGenerator[Chunk, None]:
+        """Yield the chunks of a thread, or those of the event loop where no thread may fetch."""
+        self._in_loop = await asyncio.to_thread(_is_bound, self._cursor)
+        chunks = self._slices(raw=raw) if self._in_loop else super()._pumped(raw=raw)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def _slices(self, *, raw: bool) -> AsyncGenerator[Chunk, None]:
+        with closing(self._told(raw=raw)) as chunks:
+            for chunk in chunks:
+                self.position += len(chunk)
+                yield chunk
+                await asyncio.sleep(0)
 
     def _columns(self, rows: Sequence[Any]) -> list[Sequence[Any]]:
         """Return the rows' values by column; rows may be sequences or mappings."""
@@ -127,6 +158,17 @@ class CursorSource(BlockingSource):
     def _words(self, error: Exception) -> str:
         words = super()._words(error)
         return f"{words} {_REMEDY}" if "same thread" in words else words
+
+
+def _is_bound(cursor: Any) -> bool:
+    """Tell whether a cursor is SQLite's and may not be used in this thread."""
+    if not isinstance(cursor, sqlite3.Cursor):
+        return False
+    try:
+        cursor.connection.cursor().close()
+    except sqlite3.ProgrammingError as error:
+        return "same thread" in str(error)
+    return False
 
 
 def _plain_column(name: str, values: Sequence[Any], faults: Faults) -> Sequence[Any]:
