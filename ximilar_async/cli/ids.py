@@ -110,7 +110,7 @@ class IdLines:
         except UnicodeDecodeError:
             return Entry(where, fault="is not UTF-8")
         if text.startswith(("{", '"')):
-            return Entry(where, fault="looks like JSON, not like an id; let the file end in .jsonl")
+            return Entry(where, fault="is JSON, no plain id; let the file end in .jsonl")
         return Entry(where, text) if text else None
 
 

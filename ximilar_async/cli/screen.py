@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,8 +75,12 @@ def complain(kind: str, words: str) -> None:
 
 
 def put_json(value: Any) -> None:
-    """Print a value as JSON to stdout."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    """Print a value as JSON to stdout; what is no UTF-8 in it, as in a file's name, as escapes."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        text = json.dumps(value, indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
 def _as_json(value: object) -> str:
