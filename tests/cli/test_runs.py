@@ -285,7 +285,7 @@ def test_the_command_on_a_page_can_be_typed(
         page = (tmp_path / "run.html").read_text(encoding="utf-8")
         commands = [unescape(words) for words in re.findall("<code>(.*?)</code>", page)]
         (command,) = [words for words in commands if " replay " in words]
-        assert "--operation near_dups_insert --radius 0.5 --collection c1 " in command
+        assert "--operation near_dups_insert --radius 0.5 -c c1 " in command
         assert told("delete", source, *place).code == 0
         done = told(*shlex.split(command)[1:], "--json")
     assert done.code == 0

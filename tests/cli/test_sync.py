@@ -342,7 +342,7 @@ def test_a_plan_is_a_page_where_a_report_is_asked_for(
     assert told(*words, "--report", "plan.html").code == 0
     page = (tmp_path / "plan.html").read_text(encoding="utf-8")
     assert "this is what a sync would do" in page
-    assert "<code>ximilar-async sync --apply all.plan -c c1</code>" in page
+    assert "<code>ximilar-async sync --apply all.plan -c c1 --emulator data</code>" in page
     assert told(*words, "--report", "plan.json").code == 0
     assert json.loads((tmp_path / "plan.json").read_text())["insert"] == 3
 

@@ -159,8 +159,9 @@ class RejectsSource:
         """Say why a record cannot be had, if it cannot."""
         if envelope.omitted is not None and self.origin is None:
             return f"is not in {self.name} ({envelope.omitted}); name its source as well"
-        if envelope.omitted is not None and self.origin and self.origin.name != envelope.source:
-            return f"stands in {envelope.source}, and the source named is {self.origin.name}"
+        known = None if self.origin is None else plain_text(self.origin.name)
+        if envelope.omitted is not None and known not in (None, envelope.source):
+            return f"stands in {envelope.source}, and the source named is {known}"
         record, root = envelope.record, envelope.root
         has_file = isinstance(record, dict) and "_file" in record
         if has_file and self.only is not None and root != str(self.only):

@@ -8,6 +8,7 @@ from typer import Argument
 from ximilar_async import bulk
 from ximilar_async.sources import open_source
 
+from .again import Again, origin_words
 from .failures import UsageError
 from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
@@ -78,6 +79,7 @@ def update(
     records = mapped.of_changes(
         open_source(source, format=format, encoding=encoding, delimiter=delimiter)
     )
+    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
     return carry_out(
         Plan(
             f"update {records.name}",
@@ -86,6 +88,7 @@ def update(
             place,
             access,
             output,
+            Again(origin=origin),
         )
     )
 
@@ -112,6 +115,7 @@ def delete(
     """Delete stored records by their ids, and account for every id."""
     check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
     ids = mapped.of_ids(open_ids(source, format=format, encoding=encoding, delimiter=delimiter))
+    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
     return carry_out(
         Plan(
             f"delete {ids.name}",
@@ -120,5 +124,6 @@ def delete(
             place,
             access,
             output,
+            Again(origin=origin),
         )
     )

@@ -9,6 +9,7 @@ from typer import Argument, Option
 from ximilar_async import bulk
 from ximilar_async.sources import open_source
 
+from .again import Again, origin_words
 from .ids import local_path
 from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
@@ -75,6 +76,7 @@ def insert(
     )
     start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
     options = insertion.applied(run.options)
+    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
     return carry_out(
         Plan(
             f"insert {records.name}",
@@ -83,6 +85,6 @@ def insert(
             place,
             access,
             output,
-            insertion.words,
+            Again(options=insertion.words, origin=origin),
         )
     )

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 from typer import BadParameter, Option
 
 from ximilar_async._config import Limits
@@ -100,6 +100,49 @@ def _number(text: str | float) -> float:
         return float(text)
     except ValueError:
         raise BadParameter(f"give a number, not {text!r}") from None
+
+
+def words_of(said: Any, *names: str) -> list[str]:
+    """Return what was said by options that are declared as fields, as it is typed.
+
+    Args:
+        said: A value of a class of such fields, each called as its option is.
+        names: Fields that are wanted; all without any.
+
+    Example:
+        >>> words_of(Access(rate=2.0, emulator="data"))
+        ['--emulator', 'data', '--rate', '2']
+    """
+    words: list[str] = []
+    for one in fields(type(said)):
+        value = getattr(said, one.name)
+        if value != one.default and (one.name in names or not names):
+            for each in value if isinstance(value, list) else [value]:
+                words += option_words(one.name, each)
+    return words
+
+
+def option_words(name: str, value: object) -> list[str]:
+    """Return an option as it is typed; none for a value that is None.
+
+    Args:
+        name: The option's name, without dashes at its beginning.
+        value: Its value; True for a switch.
+
+    Example:
+        >>> option_words("max_side", 512), option_words("map", "-notes")
+        (['--max-side', '512'], ['--map=-notes'])
+    """
+    if value is None:
+        return []
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return [option]
+    text = str(value)
+    if isinstance(value, float):
+        text = text.removesuffix(".0")
+    # What looks like an option would be taken for one, and what is empty for nothing.
+    return [option, text] if text and not text.startswith("-") else [f"{option}={text}"]
 
 
 PROCESSES: Final = Option(

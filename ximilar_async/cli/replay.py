@@ -11,6 +11,7 @@ from ximilar_async._collection import Collection
 from ximilar_async.sources import Source, open_source
 from ximilar_async.sources._open import Format
 
+from .again import Again
 from .failures import UsageError
 from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
@@ -101,7 +102,8 @@ def replay(
         )
 
     title = f"replay {source.name}"
-    return carry_out(Plan(title, start, run, place, access, output, insertion.words))
+    again = Again(options=insertion.words, origin=None)
+    return carry_out(Plan(title, start, run, place, access, output, again))
 
 
 def _came_from(

@@ -4,14 +4,23 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 from typer import Option
 
 from ximilar_async.bulk import Options
 from ximilar_async.images import ImageOptions
 
 from .failures import UsageError
-from .options import ACTION, HOW, KEPT, PROCESSES, read_budget, read_distance, read_positive
+from .options import (
+    ACTION,
+    HOW,
+    KEPT,
+    PROCESSES,
+    read_budget,
+    read_distance,
+    read_positive,
+    words_of,
+)
 
 EXIT_CODES: Final = """
 [bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, 2 usage, \
@@ -113,6 +122,16 @@ class Run:
             rich_help_panel=KEPT,
         ),
     ] = None
+
+    @property
+    def pace(self) -> list[str]:
+        """Return what was said here of how a run goes, as it is typed.
+
+        Example:
+            >>> Run(batch_size=5, dry_run=True).pace
+            ['--batch-size', '5']
+        """
+        return words_of(self, "batch_size", "give_up_after", "processes")
 
     @property
     def options(self) -> Options:
@@ -236,13 +255,7 @@ class Insertion:
             >>> Insertion(radius=3.5, remember_ids=True).words
             ['--radius', '3.5', '--remember-ids']
         """
-        said: list[str] = []
-        for one in fields(type(self)):
-            value = getattr(self, one.name)
-            if value != one.default:
-                said.append(f"--{one.name.replace('_', '-')}")
-                said += [] if value is True else [str(value)]
-        return said
+        return words_of(self)
 
     def applied(self, options: Options) -> Options:
         """Return options of `bulk` with these among them."""

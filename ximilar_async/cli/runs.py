@@ -21,12 +21,13 @@ from .signals import run
 from .tables import report_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from ximilar_async._collection import Collection
     from ximilar_async.bulk import Job, Report, SyncPlan, SyncReport
 
+    from .again import Again
     from .options import Access, Output, Place
     from .run_options import Run
     from .signals import Signals
@@ -44,8 +45,8 @@ class Plan:
     place: Place
     access: Access
     output: Output
-    again: Sequence[str] = ()
-    """Options that sending again takes too, as they are typed."""
+    again: Again | None = None
+    """What sending again takes besides."""
 
 
 def carry_out(plan: Plan) -> int:
@@ -69,12 +70,12 @@ def carry_out(plan: Plan) -> int:
             _tell_plan(plan, collection)
             job = plan.start(collection)
             done = await follow(job, plan.title, output, signals, plan.run.max_records)
-        code = conclude(done, output, signals)
-        if not is_written(
+        # The file first: whoever reads what is printed may leave, as `head` does.
+        written = is_written(
             done, plan.run, plan.place, plan.access, operation=done.operation, again=plan.again
-        ):
-            code = code or ExitCode.TROUBLE
-        return code
+        )
+        code = conclude(done, output, signals)
+        return code if written else code or ExitCode.TROUBLE
 
     return run(work)
 
@@ -156,7 +157,7 @@ def is_written(
     access: Access,
     *,
     operation: str | None,
-    again: Sequence[str] = (),
+    again: Again | None = None,
 ) -> bool:
     """Write a report, if one is wanted; where that fails the run's own exit code still counts.
 
@@ -167,11 +168,16 @@ def is_written(
         access: How.
         operation: What `replay` is to do with what failed; None where running the same command
             again is what helps.
-        again: Options that `replay` takes besides.
+        again: What `replay` takes besides.
     """
-    rejects = None if operation is None else run_.rejects
-    replay = replay_command(rejects, place, access, operation or "", again)
-    return _wrote(run_, lambda path: report.write(path, command=own_command(), replay=replay))
+
+    def write(path: Path) -> None:
+        replay = ""
+        if operation is not None:
+            replay = replay_command(operation, place, access, run_, again)
+        report.write(path, command=own_command(), replay=replay)
+
+    return _wrote(run_, write)
 
 
 def write_plan_report(plan: SyncPlan, run_: Run, apply: str) -> bool:
@@ -200,6 +206,10 @@ def _wrote(run_: Run, write: Callable[[Path], object]) -> bool:
         write(run_.report)
     except OSError as error:
         complain("error", failures.message(error))
+        return False
+    except Exception as error:  # noqa: BLE001 - a page that fails hides nothing of what was done
+        words = f"{run_.report}: the report cannot be written, which is a defect of ours: {error!r}"
+        complain("error", words)
         return False
     return True
 

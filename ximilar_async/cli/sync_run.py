@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ximilar_async import bulk
 from ximilar_async.bulk import ExitCode, Stop
 from ximilar_async.bulk._export import record_count
 from ximilar_async.errors import BulkAborted, SyncRefusedError
+from ximilar_async.images import ImageOptions
 from ximilar_async.pages import counted
 
 from . import failures
+from .again import apply_command
 from .connect import find_collection, open_client
 from .failures import UsageError
-from .options import Place
+from .options import option_words
 from .progress import Remarks, live, ticking
 from .runs import is_written, write_plan_report
 from .screen import complain, is_live, put, put_json, say
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ximilar_async.bulk import Options, SyncJob, SyncPlan, SyncReport
     from ximilar_async.sources import Source
 
-    from .options import Access, Output
+    from .options import Access, Output, Place
     from .run_options import Run
     from .signals import Signals
     from .sync_options import Prices
@@ -153,12 +154,11 @@ def _apply_command(order: Order, plan: SyncPlan) -> str:
     """Return the command line that carries out a plan that was written; empty if none was."""
     if order.plan is None:
         return ""
-    words = ["sync", "--apply", str(order.plan), "-c", plan.collection]
-    if order.place.service != Place().service:
-        words += ["-s", order.place.service]
-    if order.state is not None:
-        words += ["--state", order.state]
-    return f"ximilar-async {shlex.join(words)}"
+    options, images = option_words("state", order.state), order.options.images
+    if images is not None and images.max_side != ImageOptions().max_side:
+        options += option_words("max_side", images.max_side or 0)
+    place = evolve(order.place, collection=plan.collection)
+    return apply_command(order.plan, place, order.access, order.run, options)
 
 
 # --- syncs --------------------------------------------------------------------------------------
