@@ -132,8 +132,9 @@ def test_replay_sends_what_was_turned_away(
     done = told("insert", source, *HERE, "--rejects", "rejects.jsonl", "--json")
     assert (done.code, counts(done)) == (1, {"inserted": 1, "rejected": 2})
     again = told("replay", "rejects.jsonl", *HERE)
-    assert again.code == 0
+    assert again.code == 1
     assert "0    nothing to do" in again.out
+    assert "nothing was sent: 2 records left out, for they were rejected for what" in again.err
     picture(1).save(tmp_path / "a.png")
     words = ("replay", "rejects.jsonl", "--everything", "--rejects", "still.jsonl", "--json")
     done = told(*words, *HERE)
@@ -162,7 +163,7 @@ def test_replay_finds_large_records_where_they_came_from(
 def test_replay_maps_the_columns_of_where_records_came_from(
     told: Callable[..., Any], stored: Callable[[], dict[str, Any]], tmp_path: Path
 ) -> None:
-    """A catalog that was inserted by --map is read by it again; such options go with --origin."""
+    """A catalog that was inserted by --map is read by it again; how to read goes with --origin."""
     (tmp_path / "list.csv").write_text(f"sku;photo;words\nbig;a.png;{'x' * 70_000}\n")
     columns = ("--map", "id=sku", "--map", "image=photo", "--map", "words", "--delimiter", ";")
     insert = ("insert", "list.csv", *columns, *HERE, "--rejects", "rejects.jsonl")
@@ -172,9 +173,67 @@ def test_replay_maps_the_columns_of_where_records_came_from(
     done = told(*replay, *columns)
     assert (done.code, done.out) == (2, "")
     assert "go with --origin" in done.err
+    done = told(*replay, *columns[:-2])
+    assert (done.code, "name its source with --origin as well" in done.out) == (1, True)
     done = told(*replay, "--origin", "list.csv", *columns, "--json")
     assert (done.code, counts(done)) == (0, {"inserted": 1})
     assert stored()["big"]["words"] == "x" * 70_000
+
+
+@pytest.fixture
+def half_mapped(told: Callable[..., Any], tmp_path: Path) -> list[str]:
+    """Insert a shop's table of which a price and a line cannot be read; return the columns."""
+    lines = ["sku;photo;cost", "1;a.png;5", "2;a.png;9,00", "3;a.png;7;8", "4;b.png;6"]
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    picture(1).save(tmp_path / "a.png")
+    columns = ["--map", "id=sku", "--map", "image=photo", "--map", "price:float=cost"]
+    done = told("insert", "list.csv", *columns, *HERE, "--rejects", "rejects.jsonl", "--json")
+    assert (done.code, counts(done)) == (1, {"inserted": 1, "rejected": 3})
+    return columns
+
+
+def test_replay_sends_rows_with_a_mapping_that_takes_them(
+    told: Callable[..., Any],
+    stored: Callable[[], dict[str, Any]],
+    tmp_path: Path,
+    half_mapped: list[str],
+) -> None:
+    """What was mapped needs no mapping again; what was not says what to do, and can be mapped."""
+    picture(2).save(tmp_path / "b.png")
+    replay = ("replay", "rejects.jsonl", "--everything", *HERE)
+    done = told(*replay, "--rejects", "second.jsonl")
+    assert done.code == 1
+    assert set(stored()) == {"1", "4"}
+    assert "list.csv line 3 is no record: price (column cost) is '9,00', which is no number" in (
+        " ".join(done.out.split())
+    )
+    assert "replay it with a mapping that takes it (--map), or mend it in list.csv" in done.out
+    assert "mend it in list.csv if need be; name its source with --origin as well" in done.out
+    second = ("replay", "second.jsonl", "--everything", *HERE)
+    for words in (replay, second):  # a row is kept by a replay as well
+        done = told(*words, *half_mapped, "--decimal", ",", "--json")
+        assert counts(done)["rejected"] == 1, done.out
+        assert stored()["2"]["price"] == 9.0
+        assert told("delete", write(tmp_path / "two.jsonl", {"_id": "2"}), *HERE).code == 0
+
+
+def test_replay_sends_lines_that_were_mended(
+    told: Callable[..., Any],
+    stored: Callable[[], dict[str, Any]],
+    tmp_path: Path,
+    half_mapped: list[str],
+) -> None:
+    """Also a line that nobody could read an id in, unless it is to be deleted."""
+    table = tmp_path / "list.csv"
+    table.write_text(table.read_text().replace("9,00", "9").replace(";7;8", ";7"))
+    picture(2).save(tmp_path / "b.png")
+    words = ("replay", "rejects.jsonl", "--everything", *HERE, "--origin", "list.csv")
+    done = told(*words, *half_mapped, "--json", "--operation", "delete")
+    assert counts(done) == {"not_found": 1, "rejected": 2}
+    done = told(*words, *half_mapped, "--json")
+    assert (done.code, counts(done)) == (0, {"inserted": 3})
+    assert stored()["2"]["price"] == 9.0
+    assert stored()["3"]["price"] == 7.0
 
 
 @pytest.mark.usefixtures("filled")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ximilar_async._collection import Collection
-    from ximilar_async.sources import Ids, Records
+    from ximilar_async.sources import Ids, RecordMapping, Records
 
     from ._operations import Operation, Writing
 
@@ -186,6 +186,7 @@ def replay(
     radius: float | None = None,
     everything: bool = False,
     origin: Records | None = None,
+    mapping: RecordMapping | None = None,
     options: Options | None = None,
 ) -> Job:
     """Send the records of a rejects file once more.
@@ -198,7 +199,9 @@ def replay(
         everything: Also send records that will hardly end otherwise, such as those without an
             image; by default only those that failed or found no room.
         origin: Where the records came from, for those that are not in the file because they are
-            large or no JSON.
+            large or no JSON, and for what was mended there.
+        mapping: What makes records of the rows that an earlier mapping did not take; a source with
+            a mapping of its own is `origin`.
         options: How the run is cut up and sent.
 
     Returns:
@@ -227,6 +230,8 @@ def replay(
         rejects,
         everything=everything,
         origin=None if origin is None else as_source(origin),
+        mapping=mapping,
+        takes_mended=operation != "delete",
         files_root=options.files_root,
     )
     return Job(Engine(chosen, collection, source, options))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ximilar_async.errors import SourceError
 from ximilar_async.sources import Entry, JsonlSource
+from ximilar_async.sources._mapped import NO_RECORD
 
 from ._rejects import decode_envelope, plain_text
 from ._seen import SeenIds
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator
 
-    from ximilar_async.sources import Chunk, Source
+    from ximilar_async.sources import Chunk, RecordMapping, Source
 
     from ._rejects import Envelope
+
+_ROW: Final = "a row that the mapping did not take"
+"""Stands for the reason why a record is not in the file where its row is."""
+
+_AGAIN: Final = "; replay it with a mapping that takes it"
 
 _LONGEST_LINE: Final = 128 * 2**20
 
@@ -31,6 +37,8 @@ def open_rejects(
     *,
     everything: bool = False,
     origin: Source | None = None,
+    mapping: RecordMapping | None = None,
+    takes_mended: bool = True,
     files_root: str | os.PathLike[str] | None = None,
 ) -> RejectsSource:
     """Return a rejects file as a source of the records in it; its first line is read at once.
@@ -40,6 +48,8 @@ def open_rejects(
         everything: Whether records that will hardly end otherwise are given as well.
         origin: The source that the records were read from, for those that are not in the file
             because they are large or no JSON.
+        mapping: What makes records of the rows that an earlier mapping did not take.
+        takes_mended: Whether what had no readable `_id` may stand in `origin` as any record now.
         files_root: Folder that `_file` must not leave; None for the one that the file names.
 
     Raises:
@@ -52,11 +62,16 @@ def open_rejects(
     except OSError as error:
         raise SourceError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     root = _root_of(line, path)
-    if files_root is not None:
-        return RejectsSource(
-            path, everything=everything, origin=origin, files_root=Path(files_root)
-        )
-    return RejectsSource(path, everything=everything, origin=origin, files_root=root, only=root)
+    only = root if files_root is None else None
+    return RejectsSource(
+        path,
+        everything=everything,
+        origin=origin,
+        mapping=mapping,
+        takes_mended=takes_mended,
+        files_root=root if files_root is None else Path(files_root),
+        only=only,
+    )
 
 
 def _root_of(line: bytes, path: Path) -> Path | None:
@@ -79,13 +94,16 @@ class RejectsSource:
     """Records of a rejects file as they were read, by default those worth sending again.
 
     A record that a resumed run rejected a second time comes once. What is not in the file is taken
-    from `origin` by its number, after all others; where that is not given, or has changed, the
+    from `origin` by its number, after all others, and so is a row that a mapping did not take,
+    unless there is a mapping now that may take it; where no origin is given, or it has changed, the
     record is accounted for as one that cannot be sent. A line that is no envelope costs that line.
 
     Args:
         path: The file.
         everything: Whether records that will hardly end otherwise are given as well.
         origin: The source that the records were read from.
+        mapping: What makes records of the rows that an earlier mapping did not take.
+        takes_mended: Whether what had no readable `_id` may stand in `origin` as any record now.
         files_root: Folder that `_file` must not leave; None for anywhere.
         only: The folder that records with a `_file` must have been rejected below; None for any.
     """
@@ -93,6 +111,8 @@ class RejectsSource:
     path: Path
     everything: bool = field(default=False, kw_only=True)
     origin: Source | None = field(default=None, kw_only=True)
+    mapping: RecordMapping | None = field(default=None, kw_only=True)
+    takes_mended: bool = field(default=True, kw_only=True)
     files_root: Path | None = field(default=None, kw_only=True)
     only: Path | None = field(default=None, kw_only=True)
     left_out: int = field(default=0, init=False)
@@ -148,6 +168,22 @@ class RejectsSource:
         if not first or not asked_for:
             self.left_out += first
             return None
+        if NO_RECORD in envelope.reason and isinstance(envelope.record, dict):
+            return self._row(envelope, envelope.record)
+        return self._kept(envelope)
+
+    def _row(self, envelope: Envelope, row: dict[str, Any]) -> Entry | None:
+        """Return what there is now of a row that an earlier mapping did not take."""
+        if self.mapping is None:
+            found = self._kept(evolve(envelope, omitted=_ROW))
+            return None if found is None else found._replace(record=row)
+        try:
+            return self._kept(evolve(envelope, record=self.mapping.apply(row)))
+        except ValueError as error:
+            return Entry(_place(envelope), row, f"{NO_RECORD}{error}")
+
+    def _kept(self, envelope: Envelope) -> Entry | None:
+        """Return the record in an envelope; None for one that is to be found in the origin."""
         if fault := self._fault(envelope):
             return Entry(_place(envelope), fault=fault)
         if envelope.omitted is not None:
@@ -158,7 +194,7 @@ class RejectsSource:
     def _fault(self, envelope: Envelope) -> str | None:
         """Say why a record cannot be had, if it cannot."""
         if envelope.omitted is not None and self.origin is None:
-            return f"is not in {self.name} ({envelope.omitted}); name its source as well"
+            return self._without_origin(envelope)
         known = None if self.origin is None else plain_text(self.origin.name)
         if envelope.omitted is not None and known not in (None, envelope.source):
             return f"stands in {envelope.source}, and the source named is {known}"
@@ -168,6 +204,17 @@ class RejectsSource:
             return f"has its `_file` below {root}, not below {self.only}; name files_root as well"
         return None
 
+    def _without_origin(self, envelope: Envelope) -> str:
+        """Say what to do about a record that is not in the file."""
+        if envelope.omitted == _ROW:
+            why = envelope.reason.partition(NO_RECORD)[2].partition(_AGAIN)[0]
+            return (
+                f"{NO_RECORD}{why}{_AGAIN} (mapping=…), or mend it in {envelope.source} and name "
+                "that (origin=…)"
+            )
+        first = "" if envelope.id is not None else f"mend it in {envelope.source} if need be; "
+        return f"is not in {self.name} ({envelope.omitted}); {first}name its source as well"
+
     async def _find(self, origin: Source) -> AsyncGenerator[Chunk, None]:
         """Yield the wanted records of the source that they were read from."""
         seq = 0
@@ -176,7 +223,9 @@ class RejectsSource:
                 numbered = enumerate(chunk, seq + 1)
                 seq += len(chunk)
                 wanted = [(self._wanted.pop(at, None), entry) for at, entry in numbered]
-                if found := [_taken(envelope, entry) for envelope, entry in wanted if envelope]:
+                if found := [
+                    self._taken(envelope, entry) for envelope, entry in wanted if envelope
+                ]:
                     yield found
                 if not self._wanted:
                     return
@@ -185,16 +234,17 @@ class RejectsSource:
             for envelope in self._wanted.values()
         ]
 
-
-def _taken(envelope: Envelope, entry: Entry) -> Entry:
-    """Return a record of the source if it is still the one that was rejected."""
-    record = entry.record
-    id_ = record.get("_id") if isinstance(record, dict) else None
-    known = plain_text(id_) if isinstance(id_, str) else None
-    if envelope.id != known:
-        fault = f"is another record now: its _id was {envelope.id!r} and is {known!r}"
-        return Entry(_place(envelope), fault=fault)
-    return Entry(_place(envelope), record, entry.fault)
+    def _taken(self, envelope: Envelope, entry: Entry) -> Entry:
+        """Return a record of the source if it is still the one that was rejected."""
+        record = entry.record
+        id_ = record.get("_id") if isinstance(record, dict) else entry.id
+        known = plain_text(id_) if isinstance(id_, str) else None
+        # What nobody could read has no `_id` to be known by: its place has to do.
+        mended = self.takes_mended and envelope.id is None and entry.where == envelope.where
+        if envelope.id != known and not mended and entry.fault is None:
+            fault = f"is another record now: its _id was {envelope.id!r} and is {known!r}"
+            return Entry(_place(envelope), fault=fault)
+        return Entry(_place(envelope), record, entry.fault)
 
 
 def _place(envelope: Envelope) -> str:

@@ -48,6 +48,8 @@ _IN_REASONS: Final[Mapping[str, str]] = {
     "(RecordMapping(id=…))": "(--map id=COLUMN)",
     "(RecordMapping(id='_id'))": "(--map id=_id)",
     "; name the encoding": "; name the encoding (--encoding)",
+    "(mapping=…)": "(--map)",
+    "(origin=…)": "(--origin)",
     "(decimal)": "(--decimal)",
     "(thousands)": "(--thousands)",
     "(true_values, false_values)": "(--true-values, --false-values)",

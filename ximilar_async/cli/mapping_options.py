@@ -151,14 +151,27 @@ class Mapped:
             words = in_options(str(error))
             raise UsageError(words if words.startswith("--") else f"--map {words}") from None
 
+    def mapping_for(self, operation: str) -> RecordMapping | None:
+        """Return what was said, as far as an operation needs it: an update takes no images.
+
+        Args:
+            operation: "insert", "near_dups_insert", "update" or "delete".
+        """
+        mapping = self.mapping
+        if mapping is None or operation not in ("update", "delete"):
+            return mapping
+        if operation == "update":
+            return mapping.without_image()
+        return RecordMapping(id=mapping.id, fields=())
+
     def of_records(self, source: Source) -> Source:
         """Return the source with its rows made records, where a mapping is given."""
         return source if self.mapping is None else MappedSource(source, self.mapping)
 
     def of_changes(self, source: Source) -> Source:
         """Return the same for an update, which takes no images."""
-        mapping = self.mapping
-        return source if mapping is None else MappedSource(source, mapping.without_image())
+        mapping = self.mapping_for("update")
+        return source if mapping is None else MappedSource(source, mapping)
 
     def of_ids(self, source: Source) -> Source:
         """Return the same for what needs no more than ids: nothing else has to be there.
@@ -166,9 +179,9 @@ class Mapped:
         Raises:
             UsageError: it is a file of plain ids.
         """
-        mapping = self.mapping
+        mapping = self.mapping_for("delete")
         if mapping is None:
             return source
         if isinstance(source, IdLines):
             raise UsageError(f"{source.name} has ids and no columns: leave --map and --config out")
-        return MappedSource(source, RecordMapping(id=mapping.id, fields=()))
+        return MappedSource(source, mapping)

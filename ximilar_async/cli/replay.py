@@ -8,10 +8,11 @@ from typer import Argument, Option
 
 from ximilar_async import bulk
 from ximilar_async._collection import Collection
+from ximilar_async.bulk import ExitCode
+from ximilar_async.pages import counted
 from ximilar_async.sources import Source, open_source
 from ximilar_async.sources._open import Format
 
-from .again import Again
 from .failures import UsageError
 from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
@@ -19,6 +20,7 @@ from .options import ACTION, Access, Output, Place
 from .reading import Delimiter, Encoding, FormatOption
 from .run_options import EXIT_CODES, Insertion, Run
 from .runs import Plan, carry_out, check_files
+from .screen import complain
 
 EXAMPLES: Final = (
     """
@@ -26,13 +28,17 @@ EXAMPLES: Final = (
   ximilar-async insert catalog.jsonl -c shoes-id --rejects rejects.jsonl
   ximilar-async replay rejects.jsonl -c shoes-id --rejects still-rejected.jsonl
   ximilar-async replay rejects.jsonl -c shoes-id --everything --origin catalog.jsonl
+  ximilar-async replay rejects.jsonl -c shoes-id --everything --map id=sku --map price:float \
+--decimal ,
   ximilar-async replay rejects.jsonl -c shoes-id --origin catalog.csv --map id=sku --map image=photo
   ximilar-async replay rejects.jsonl -c c1 --operation delete --emulator data/
 
 Records that failed, or found no room, are sent once more, as they were read; --everything sends \
-those too that were rejected for what they are, such as a missing image that is there now. Records \
-that are too large for a rejects file are read from where they came from: --origin, with the same \
---map, --config and other options about its columns as the earlier run.
+those too that were rejected for what they are, such as a missing image that is there now. Rows \
+that a mapping did not take are sent with one that does: --map, --config. Records that are too \
+large for a rejects file, and lines that were mended, are read from where they came from: \
+--origin, with --map, --config and other options about its columns as in the earlier run. Where \
+all were left out, the exit code is 1.
 """
     + NOTES
     + EXIT_CODES
@@ -67,7 +73,8 @@ def replay(
         str | None,
         Option(
             metavar="SOURCE",
-            help="What the earlier run read, for records that are too large for the rejects file.",
+            help="What the earlier run read, for records that are too large for the rejects file, "
+            "and for what was mended there.",
             rich_help_panel=ACTION,
         ),
     ] = None,
@@ -89,21 +96,38 @@ def replay(
     came_from = _came_from(
         origin, operation, mapped, format=format, encoding=encoding, delimiter=delimiter
     )
+    jobs: list[bulk.Job] = []
 
     def start(collection: Collection) -> bulk.Job:
-        return bulk.replay(
+        job = bulk.replay(
             collection,
             source,
             operation=operation,
             radius=insertion.radius,
             everything=everything,
             origin=came_from,
+            mapping=mapped.mapping_for(operation) if came_from is None else None,
             options=insertion.applied(run.options),
         )
+        jobs.append(job)
+        return job
 
     title = f"replay {source.name}"
-    again = Again(options=insertion.words, origin=None)
-    return carry_out(Plan(title, start, run, place, access, output, again))
+    code = carry_out(Plan(title, start, run, place, access, output, insertion.words))
+    return code or _nothing_sent(jobs)
+
+
+def _nothing_sent(jobs: list[bulk.Job]) -> int:
+    """Return the exit code of a replay that did well; complain if it had nothing to send."""
+    for report in (job.stats for job in jobs):
+        if report.left_out and not report.read:
+            complain(
+                "error",
+                f"nothing was sent: {counted(report.left_out, 'record')} left out, for they were "
+                "rejected for what they are. Mend that, and say --everything",
+            )
+            return ExitCode.TROUBLE
+    return ExitCode.DECIDED
 
 
 def _came_from(
@@ -121,8 +145,8 @@ def _came_from(
         UsageError: options say how to read it, and it is not named.
     """
     if origin is None:
-        if mapped.mapping is not None or (format, encoding, delimiter) != (None, None, None):
-            raise UsageError("options about columns and how to read go with --origin: name it")
+        if (format, encoding, delimiter) != (None, None, None):
+            raise UsageError("options about how to read a source go with --origin: name it")
         return None
     open_ = open_ids if operation == "delete" else open_source
     records = open_(origin, format=format, encoding=encoding, delimiter=delimiter)

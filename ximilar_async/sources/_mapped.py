@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from ._base import Chunk, Source
 
+NO_RECORD: Final = "is no record: "
+"""How the fault of a row begins that a mapping does not take."""
+
 _SHOWN: Final = 40
 """Columns that a message lists."""
 
@@ -122,7 +125,7 @@ class MappedSource:
         try:
             return Entry(entry.where, self.mapping.apply(row))
         except ValueError as error:
-            return Entry(entry.where, row, f"is no record: {error}", self._id(row))
+            return Entry(entry.where, row, f"{NO_RECORD}{error}", self._id(row))
 
     def _id(self, row: Mapping[str, Any]) -> str:
         """Return the id of a row that is no record; empty if it has none, whatever its `_id`."""
