@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from documented import picture
@@ -14,8 +14,10 @@ from ximilar_async.cli.demo import start_afresh
 from ximilar_async.cli.export import agreement, opened
 from ximilar_async.cli.failures import UsageError
 from ximilar_async.cli.pages import find_image, make_tile, search_page
+from ximilar_async.pages import Images
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -86,7 +88,49 @@ def test_nothing_outside_the_folder_is_shown(tmp_path: Path, name: object) -> No
 def test_a_file_that_is_no_image_is_not_shown(tmp_path: Path) -> None:
     """A tile holds a picture or nothing."""
     (tmp_path / "a.jpg").write_text("password")
-    assert make_tile({"_id": "a.jpg"}, tmp_path).image is None
+    assert make_tile({"_id": "a.jpg"}, Images(tmp_path)).image is None
+
+
+def test_a_stored_record_names_no_file_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes records, or is the service, puts no image of the reader's disk on a page."""
+    monkeypatch.chdir(tmp_path)
+    secret = tmp_path / "private" / "secret.png"
+    secret.parent.mkdir()
+    picture(1).save(secret)
+    (tmp_path / "catalog.jsonl").write_text('{"_id": "1", "_file": "one.png"}\n')
+    picture(2).save(tmp_path / "one.png")
+    names = (str(secret), "private/secret.png")
+    records = [{"_id": name, key: name} for name in names for key in ("_file", "_url")]
+    matches = [Match(str(n), 1.0, record) for n, record in enumerate([*records, {"_id": "1"}])]
+    for images, shown in ((None, 0), (tmp_path / "catalog.jsonl", 1)):
+        page = search_page({"_id": "1"}, matches, place="collection c1", images=images).html
+        assert page.count('src="data:image/') == 2 * shown  # the query's and the match's
+        assert all(make_tile(record, Images.of(images, names)).image is None for record in records)
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(
+    told: Callable[..., Any], serve: Callable[..., Any], photos: Path, tmp_path: Path
+) -> None:
+    """A page of a search is there whole, or as it was."""
+    resource = pytest.importorskip("resource")
+    page = tmp_path / "out.html"
+    page.write_text("the page before")
+    size = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serve() as url:
+        place = ("-c", "c1", "--url", url)
+        assert told("insert", photos, *place).code == 0
+        for command in (("search", photos / "1.png"), ("duplicates", "--radius", 100)):
+            try:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (3000, size[1]))
+                done = told(*command, *place, "--html", page, "--images", photos)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, size)
+            assert (done.code, done.out) == (2, "")
+            assert "File too large" in done.err
+            assert page.read_text() == "the page before"
+            assert not list(tmp_path.glob(".*.part"))
 
 
 def test_the_page_of_a_search_holds_query_and_matches(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ class DuplicatesPage:
 
     def _tile(self, record: Duplicate, lie: Images, *, far: bool = False, mark: str = "") -> Tile:
         return make_tile(
-            lie.named(self.records.get(record.id, {"_id": record.id})),
-            lie.folder,
+            self.records.get(record.id, {"_id": record.id}),
+            lie,
             far=record.distance if far else None,
             fields=self.fields,
             mark=mark if record.distance is not None else LINKED,

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from ximilar_async.bulk import Report, Result
     from ximilar_async.demo import Catalog
 
+_NOWHERE: Final = Images()
+
 _SAME: Final = 0.005
 """Distance below which two images are shown as the same."""
 
 
 def make_tile(
     record: Mapping[str, Any],
-    folder: Path | None = None,
+    lie: Images = _NOWHERE,
     *,
     far: float | None = None,
     fields: Sequence[str] | None = None,
@@ -48,17 +50,16 @@ def make_tile(
 
     Args:
         record: The record.
-        folder: Where images lie.
+        lie: Where images lie.
         far: Its distance from the query.
         fields: Names of the fields to show; None chooses a few.
         mark: A word in the image's corner.
         remote: Whether the page loads the image from its `_url` where there is no file.
     """
-    path = find_image(record, folder)
     url = record.get("_url")
     shown = [(name, record.get(name)) for name in fields_to_show([record], fields)]
     return Tile(
-        image=thumbnail_of(path),
+        image=thumbnail_of(lie.find(record)),
         title=str(record.get("_id", "")),
         lines=tuple(f"{name}: {plain(value)}" for name, value in shown if value is not None),
         distance=far,
@@ -99,13 +100,12 @@ def search_page(
     """
     lie = Images.of(images, {match.id or "" for match in matches} | {query.get("_id", "")})
     tiles = tuple(
-        make_tile(lie.named(match.record), lie.folder, far=match.distance, fields=fields)
-        for match in matches
+        make_tile(match.record, lie, far=match.distance, fields=fields) for match in matches
     )
     html = render_page(
         "Search by image",
         subtitle=f"{counted(len(matches), 'record')} of {place}, nearest first",
-        query=query_tile(lie.named(query), lie.folder),
+        query=query_tile(query, lie),
         parts=[Section("Nearest", tiles=tiles, empty="Nothing was found.")],
         footer=FOOTER,
     )
@@ -113,11 +113,9 @@ def search_page(
     return Page(html, tuple(missing))
 
 
-def query_tile(query: Record, folder: Path | None = None) -> Tile:
-    """Return the tile of what was searched with."""
-    path = find_image(query)
-    if path is None and folder is not None:
-        path = find_image(query, folder)
+def query_tile(query: Record, lie: Images = _NOWHERE) -> Tile:
+    """Return the tile of what was searched with: a file that the user named, or a record."""
+    path = find_image(query) or lie.find(query)
     url = query.get("_url")
     name = query.get("_id") or (path.name if path else url)
     return Tile(
@@ -147,14 +145,14 @@ def demo_page(
         results: The near-duplicates and the rejected records.
         matches: What the search found, nearest first.
     """
-    records = read_records(catalog.records_path)
+    records, lie = read_records(catalog.records_path), Images(catalog.folder)
     near = [result for result in results if result.near_duplicates]
     refused = [result for result in results if not result.near_duplicates]
     nearest = tuple(
         make_tile(
             # The service does not keep `_file`: the catalog knows it.
             records.get(match.id or "", match.record),
-            catalog.folder,
+            lie,
             far=match.distance,
             fields=("name", "price"),
         )
@@ -179,7 +177,7 @@ def demo_page(
                 "Near-duplicates",
                 "Left out, each because of a stored image that it is too like: the one left out "
                 "stands to the left.",
-                tuple(_pair(result, records, catalog.folder) for result in near),
+                tuple(_pair(result, records, lie) for result in near),
                 "None was found.",
             ),
             Table(
@@ -211,13 +209,13 @@ def _facts(report: Report) -> list[Fact]:
     ]
 
 
-def _pair(result: Result, records: Mapping[str, Record], folder: Path) -> Pair:
+def _pair(result: Result, records: Mapping[str, Record], lie: Images) -> Pair:
     match = result.near_duplicates[0]
     stored = records.get(match.id or "", {"_id": match.id})
     mark = "same image" if match.distance < _SAME else ""
     left_out = result.record if isinstance(result.record, dict) else {"_id": result.id}
     return Pair(
-        make_tile(left_out, folder, fields=()),
-        make_tile(stored, folder, fields=(), mark=mark),
+        make_tile(left_out, lie, fields=()),
+        make_tile(stored, lie, fields=(), mark=mark),
         match.distance,
     )

@@ -13,6 +13,7 @@ from ximilar_async._models import Match, Record, SearchAnswer
 from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
+from .export import opened
 from .failures import UsageError
 from .found_options import Html, Images, read_names
 from .options import ACTION, Access, Output, Place
@@ -93,7 +94,8 @@ def search(
         page = await asyncio.to_thread(
             search_page, query, answer.matches, place=words, images=images, fields=names
         )
-        html.write_text(page.html, encoding="utf-8")
+        with opened(str(html)) as target:
+            target.write(page.html.encode("utf-8"))
         _tell_page(html, answer.matches, output)
         tell_missing(page.missing, images, output)
         return 0

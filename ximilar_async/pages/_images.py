@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import field, frozen
+from attrs import frozen
 
 from ximilar_async.errors import ConfigError, ImageError
 from ximilar_async.images import make_thumbnail
@@ -56,12 +56,13 @@ class Images:
     """Where the images of records lie.
 
     Args:
-        folder: Folder that they lie below.
-        files: Their paths below it, by the records' ids, where a catalog names them.
+        folder: Folder that they lie below; None for nowhere.
+        files: Their paths below it, by the records' ids, where a catalog names them; None where
+            the records' own names tell.
     """
 
     folder: Path | None = None
-    files: Mapping[str, str] = field(factory=dict)
+    files: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, path: Path | None, ids: Collection[str]) -> Images:
@@ -80,8 +81,25 @@ class Images:
 
     def named(self, record: Record) -> Record:
         """Return a record with the `_file` that the catalog has for it; services keep none."""
-        file = self.files.get(record.get("_id", ""))
+        file = self._file(record)
         return record if file is None else {**record, "_file": file}
+
+    def find(self, record: Mapping[str, Any]) -> Path | None:
+        """Return the image file of a stored record, or None.
+
+        What a stored record says may come from anybody: without a folder, or with a catalog that
+        does not know the record, none of it is taken for a path.
+        """
+        if self.folder is None:
+            return None
+        if self.files is None:
+            return find_image(record, self.folder)
+        file = self._file(record)
+        return None if file is None else _usable(file, self.folder)
+
+    def _file(self, record: Mapping[str, Any]) -> str | None:
+        id_ = record.get("_id")
+        return (self.files or {}).get(id_) if isinstance(id_, str) else None
 
 
 def _files_of(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -99,11 +117,11 @@ def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | 
     """Return the local image file of a record, or None.
 
     Args:
-        record: A record; its `_file` or `_url` may be a local path.
+        record: A record; without a folder one of the user's own, whose `_file` is any path.
         folder: Where images lie: then `_file` and `_id`, with or without the file's ending, are
             looked up below it, and nowhere else.
     """
-    names = ("_file", "_id") if folder is not None else ("_file", "_url")
+    names = ("_file", "_id") if folder is not None else ("_file",)
     for name in names:
         value = record.get(name)
         if not isinstance(value, str) or not value:
