@@ -27,6 +27,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "yes or no": (bool,),
     "object": (dict,),
     "list of texts": (list,),
+    "list of lists": (list,),
 }
 
 
@@ -86,7 +87,19 @@ async def test_every_member_of_a_sync_is_described(tmp_path: Path) -> None:
         check(phase, "### A bulk run", without=BESIDE)
 
 
-@pytest.mark.parametrize("heading", ["### A bulk run", "### A sync"])
+async def test_every_member_of_a_plan_is_described(tmp_path: Path) -> None:
+    """Names and types of what a dry run of a sync writes."""
+    records = [{"_id": "1", "_url": "https://example.com/1.jpg"}, {"_id": "2"}]
+    async with Emulator() as emulator, Ximilar("t", transport=emulator.transport()) as client:
+        with await bulk.plan_sync(client.collection("c"), records, state=tmp_path / "s") as plan:
+            facts = json.loads(json.dumps(plan.to_dict()))
+    beside = frozenset({"version", "written", "command", "apply"})
+    check(facts, "### A plan", without=beside)
+    assert beside < table("### A plan").keys()
+    assert facts["rejects"][0][0] == "record 2"
+
+
+@pytest.mark.parametrize("heading", ["### A bulk run", "### A sync", "### A plan"])
 def test_the_tables_are_read(heading: str) -> None:
     """A table that is not found would agree with everything."""
     assert len(table(heading)) > 20

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bulk.test_report_page import photo, written
+from PIL import Image
 
 from ximilar_async import Limits, Match, Ximilar, bulk
 from ximilar_async.bulk import Outcome
@@ -205,3 +206,24 @@ def test_a_page_is_bounded_whatever_its_records_say(tmp_path: Path) -> None:
 def test_reasons_that_differ_in_one_record_are_one(reason: str, kind: str) -> None:
     """What is one record's own does not make another reason; a code does."""
     assert kind_of(reason) == kind
+
+
+def test_transparent_images_do_not_make_a_page_large(tmp_path: Path) -> None:
+    """They compress badly; a page stays below 3 MB, and most of them are shown."""
+    noise = Image.effect_noise((600, 600), 90).convert("RGBA")
+    noise.putalpha(Image.effect_noise((600, 600), 60))
+    noise.save(tmp_path / "cut.png")
+    samples = Samples()
+    for n in range(150):
+        record = {"_file": "cut.png"}
+        samples.add(bulk.Result(n, "", f"{n}", Outcome.FAILED, "503", record=record))
+    report = bulk.Report(
+        operation="insert",
+        read=150,
+        counts={Outcome.FAILED: 150},
+        kept=samples.kept,
+        origin=Origin(root=str(tmp_path)),
+    )
+    page = written(report, tmp_path)
+    assert (tmp_path / "report.html").stat().st_size < 3_000_000
+    assert len(page.all("img")) > 50

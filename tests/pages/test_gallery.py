@@ -124,6 +124,12 @@ def test_the_page_can_always_be_written(words: str) -> None:
     assert "a?b" in read(html).text
 
 
+@pytest.mark.parametrize("words", ["fa\u200crsi.jsonl", "\U0001f469\u200d\U0001f33e", "a\u00adb"])
+def test_words_of_all_scripts_stay_as_they_are(words: str) -> None:
+    """What joins letters and parts them belongs to them: a command with it can be pasted."""
+    assert words in read(full_page(words)).text
+
+
 def test_distances_are_shown() -> None:
     """A tile's and a pair's distance stand at the image, rounded, and whole on pointing at it."""
     page = read(full_page())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ._origin import Origin
-from ._outcomes import TROUBLE
+from ._outcomes import TROUBLE, Outcome
 from ._report import Report
 from ._series import Moment
 
@@ -94,8 +94,9 @@ def moment_of(
     counts = ledger.counts
     return Moment(
         at=passed,
-        decided=sum(counts.values()),
-        troubled=sum(counts[outcome] for outcome in TROUBLE),
+        # What was never sent is not counted all at once when a run ends early.
+        decided=sum(counts.values()) - counts[Outcome.NOT_ATTEMPTED],
+        troubled=sum(counts[outcome] for outcome in TROUBLE - {Outcome.NOT_ATTEMPTED}),
         requests=health.requests,
         retries=health.retries,
         held=gate.held,

@@ -210,8 +210,8 @@ class Report:
 
     @property
     def records_per_second(self) -> float:
-        """Return the decided records a second, those of earlier runs left aside."""
-        decided = sum(self.counts.values()) - self.resumed
+        """Return the decided records a second, without those of earlier runs or never sent."""
+        decided = sum(self.counts.values()) - self.resumed - self.not_attempted
         return decided / self.elapsed if self.elapsed else 0.0
 
     @property

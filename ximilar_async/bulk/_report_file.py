@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,4 +42,29 @@ def write_report(
     else:
         written = datetime.now(UTC).isoformat(timespec="seconds")
         text = json.dumps({"version": VERSION, "written": written, **facts()}, indent=2)
-    path.write_text(f"{text.rstrip()}\n", encoding="utf-8")
+    write_whole(path, f"{text.rstrip()}\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it has its new content or its old one, and never a part; blocking.
+
+    Args:
+        path: The file; what is no regular one, such as /dev/stdout, is written to as it is.
+        text: What it is to hold.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # a link keeps leading to its file
+    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        if path.exists():
+            part.chmod(path.stat().st_mode)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

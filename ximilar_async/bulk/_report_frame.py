@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ximilar_async.pages import Fact, Step, Steps, Verdict, render_page, seconds
@@ -44,7 +47,8 @@ def framed(
         command: The command line that it was started with.
     """
     where = f"Collection {origin.collection} of {origin.service}. " if origin.collection else ""
-    started = f"Started by: {command}. " if command else ""
+    here = f"in {Path.cwd()}, on {platform.node()}"
+    started = f"Started by: {command} ({here}). " if command else ""
     return render_page(
         title,
         subtitle=f"{where}Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
@@ -66,7 +70,9 @@ def ended_early(stop: Stop, reason: str, left: str) -> Verdict:
         reason: The same in words.
         left: What is left, in words; empty for nothing that is known of.
     """
-    return Verdict(". ".join(filter(None, (f"Ended early: {stop.value}: {reason}", left))), "bad")
+    # That it was stopped, or out of time, is what the reason says.
+    why = reason if stop in (Stop.ASKED, Stop.DEADLINE) else f"{stop.value}: {reason}"
+    return Verdict(". ".join(filter(None, (f"Ended early: {why}", left))), "bad")
 
 
 def outcome_facts(counts: Mapping[str, int], groups: Sequence[Group]) -> list[Fact]:
@@ -123,6 +129,38 @@ def stop_step(stop: Stop | None, command: str, how: str) -> Iterator[Step]:
     """
     if stop is not None:
         yield Step(f"{_REMEDIES[stop]} {how}".strip(), command)
+
+
+def title_for(operation: str) -> str:
+    """Return how people call what a run does.
+
+    Example:
+        >>> title_for("insert"), title_for("near_dups_insert")
+        ('insert', 'insert without near-duplicates')
+    """
+    return _CALLED.get(operation, operation.replace("_", " "))
+
+
+_CALLED: Final = {"near_dups_insert": "insert without near-duplicates"}
+
+
+_SETTING: Final = re.compile(r"\((allow_\w+)")
+
+
+def spoken(words: str, command: str) -> str:
+    """Return words with settings as whoever reads them has set them: as options, or in Python.
+
+    Args:
+        words: They name a setting at the beginning of brackets.
+        command: The command line that was typed; empty where none was.
+
+    Example:
+        >>> spoken("allow the deletions (allow_delete)", "ximilar-async sync a.csv")
+        'allow the deletions (--allow-delete)'
+    """
+    if not command:
+        return words
+    return _SETTING.sub(lambda found: f"(--{found[1].replace('_', '-')}", words)
 
 
 def most_often(groups: Sequence[Group], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from ximilar_async.pages import Fact, Step, Verdict, counted
@@ -15,6 +16,7 @@ from ._report_frame import (
     most_often,
     outcome_facts,
     stop_step,
+    title_for,
 )
 from ._report_parts import (
     anomalies_table,
@@ -23,7 +25,7 @@ from ._report_parts import (
     time_charts,
     waits_bars,
 )
-from ._report_records import groups_of, name_in
+from ._report_records import groups_of, has_omitted, name_in
 from ._report_tables import record_parts
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
     """
     groups = groups_of(report)
     return framed(
-        f"{report.operation}: {report.origin.source or 'records'}",
+        f"{title_for(report.operation)}: {report.origin.source or 'records'}",
         report.origin,
         verdict=verdict_of(report),
         facts=_facts(report, groups),
@@ -65,12 +67,19 @@ def verdict_of(report: Report) -> Verdict:
         words = f"Dry run: {counted(report.read, 'record')} read, nothing sent{turned}"
         return Verdict(words, "warn" if report.rejected else "good")
     left = report.rejected + report.failed + report.not_attempted
-    if left:
-        words = f"Read to the end; {counted(left, 'record')} not brought in"
+    if left or _missing(report):
+        parts = [f"{counted(left, 'record')} not brought in"] if left else []
+        parts += [f"{_missing(report):,} not found"] if _missing(report) else []
+        words = f"Read to the end; {', '.join(parts)}"
         return Verdict(words, "bad" if report.failed or report.rejected else "warn")
     if report.pending:
         return Verdict(f"Under way: {counted(report.pending, 'record')} pending")
     return Verdict("Read to the end; every record is decided", "good")
+
+
+def _missing(report: Report) -> int:
+    """Return how many records are not there that should be: what is to be deleted need not be."""
+    return 0 if report.operation == "delete" else report.not_found
 
 
 def _left(report: Report) -> str:
@@ -150,14 +159,21 @@ def steps_of(
     if report.stop is None and report.not_attempted and not report.dry_run:
         words = f"{counted(report.not_attempted, 'record')} not sent: run it again."
         yield Step(f"{words} {_goes_on(report)}", again)
-    if report.failed or (report.stop is Stop.CAPACITY and report.rejected):
-        yield _failed_step(report, again, replay)
+    no_room = report.stop is Stop.CAPACITY and report.rejected
+    if no_room:
+        yield _no_room_step(report, again, replay)
+    elif report.failed:
+        yield _failed_step(report, again, command, replay)
     if report.rejected:
         words = (
             f"{counted(report.rejected, 'record')} rejected: mend what is said below in the "
             "source, and bring them in again."
         )
+        if no_room:
+            words = "Mend in the source what was rejected for another reason; it is said below."
         yield Step(f"{words} {most_often(groups, 'rejected')}".strip())
+    if number := _missing(report):
+        yield Step(f"{counted(number, 'record')} not found: nothing is stored by that _id.")
 
 
 def _goes_on(report: Report) -> str:
@@ -173,14 +189,34 @@ def _goes_on(report: Report) -> str:
     return f"It begins anew, for it kept no journal (--journal, Options.journal). {said}".strip()
 
 
-def _failed_step(report: Report, again: str, replay: str) -> Step:
+def _no_room_step(report: Report, again: str, replay: str) -> Step:
+    """Return what to do where the collection was full: what found no room counts as rejected."""
+    if report.origin.rejects:
+        return Step(
+            "When there is room, send again what found none"
+            + (
+                f" and the {counted(report.failed, 'record')} that failed."
+                if report.failed
+                else "."
+            ),
+            replay or replay_call(report),
+        )
+    return Step("When there is room, bring in the whole source again.", again)
+
+
+def _failed_step(report: Report, again: str, command: str, replay: str) -> Step:
     failed = counted(report.failed, "record")
     if report.origin.rejects:
-        no_room = " Those that found no room are sent, too." if report.stop is Stop.CAPACITY else ""
-        words = f"{failed} failed: send again what did.{no_room}"
+        words = f"{failed} failed: send again what did."
         if report.origin.journal and _unconfirmed(report):
             words += " Do it after the same run, which takes up what was not answered."
+        if has_omitted(report.origin):
+            words += " Some are too large for the file: they are read from the source once more"
+            words += " (--origin, origin)."
         return Step(words, replay or replay_call(report))
+    if shlex.split(command)[1:2] == ["replay"]:
+        words = f"{failed} failed once more, and are still in {report.origin.source}: try it again."
+        return Step(words, command)
     kept = "bring in the whole source again, with a rejects file (--rejects, Options.rejects)"
     if report.origin.journal:
         return Step(f"{failed} failed: the same run tries them again.", again)
@@ -228,4 +264,6 @@ def replay_call(report: Report) -> str:
     """
     operation = report.operation if report.operation in _WRITING else "insert"
     named = "" if operation == "insert" else f", operation={operation!r}"
+    if has_omitted(report.origin):
+        named += ", origin=source"
     return f"report = await bulk.replay(collection, {report.origin.rejects!r}{named})"

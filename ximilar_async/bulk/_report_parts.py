@@ -91,7 +91,7 @@ def outcome_bars(
         for name, number in counts.items()
         if number
     ]
-    return Bars(title, tuple(bars), intro, empty or "Nothing to do.")
+    return Bars(title, tuple(bars), intro, empty or "Nothing was decided.")
 
 
 def _share(number: int, total: int) -> str:

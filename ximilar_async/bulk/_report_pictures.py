@@ -24,6 +24,9 @@ _MOST_BYTES: Final = 900_000
 
 _SIDE: Final = 144
 
+_LIGHT: Final = 10_000
+"""Bytes above which an image is made smaller still: transparent ones compress badly."""
+
 _LARGEST_CATALOG: Final = 512 * 2**20
 """Largest file of JSON lines that is read through for the images of stored records, in bytes."""
 
@@ -72,6 +75,8 @@ class Pictures:
         if self._allowed <= 0 or self.bytes_left <= 0:
             return None
         image = _encoded(record.get("_base64")) or thumbnail_of(_path(record, root), _SIDE)
+        if image is not None and len(image) > _LIGHT:
+            image = thumbnail(image, _SIDE // 2)
         if image is not None:
             self.left -= 1
             self._allowed -= 1

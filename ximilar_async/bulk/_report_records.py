@@ -127,7 +127,7 @@ def where_rest_is(outcome: Outcome, origin: Origin) -> str:
         origin: Which files the run kept.
     """
     if outcome not in IN_FILE:
-        return "no file keeps them, Options.on_result gets each."
+        return "no file keeps them; a program is told of each (Options.on_result)."
     if origin.rejects:
         return f"all of them are in {origin.rejects}."
     return "a rejects file (--rejects, Options.rejects) would have kept all of them."
@@ -181,8 +181,9 @@ def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
 def _of_result(result: Result, origin: Origin) -> Shown:
     near = sorted(result.near_duplicates, key=lambda match: match.distance)
     record = result.record if isinstance(result.record, dict) else {"_id": result.id}
+    id_ = record.get("_id") if result.id is None else result.id
     return Shown(
-        result.id,
+        id_ if isinstance(id_, str) else None,
         result.where,
         result.reason,
         result.code,
@@ -218,6 +219,26 @@ def _lines(origin: Origin) -> Iterator[bytes]:
             yield from lines
     except OSError:
         return
+
+
+_LOOKED_THROUGH: Final = 64 * 2**20
+"""Bytes of a rejects file that are looked through for records that it has not."""
+
+
+def has_omitted(origin: Origin) -> bool:
+    """Tell whether the rejects file lacks a record, as far as it is looked through.
+
+    Args:
+        origin: Which file a run kept.
+    """
+    read = 0
+    for line in _lines(origin):
+        read += len(line)
+        if b'"omitted":"' in line:
+            return True
+        if read > _LOOKED_THROUGH:
+            break
+    return False
 
 
 def _take(

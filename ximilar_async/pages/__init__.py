@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ._charts import Bar, Bars, Chart, Charts, Line, Shade, Stretch
 from ._gallery import Pair, Section, Tile, tiles_of
-from ._html import Tone, anchor
+from ._html import Tone
 from ._images import Images, find_image, thumbnail, thumbnail_of
 from ._page import Part, Verdict, render_page
 from ._tables import Cell, Fact, Picture, Step, Steps, Table
@@ -35,7 +35,6 @@ __all__ = [
     "Tile",
     "Tone",
     "Verdict",
-    "anchor",
     "counted",
     "distance",
     "find_image",

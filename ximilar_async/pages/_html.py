@@ -9,6 +9,9 @@ from typing import Final, Literal, TypeAlias
 Tone: TypeAlias = Literal["", "good", "warn", "bad", "soft"]
 """What a number or a sentence means, for its colour."""
 
+_JOINERS: Final = frozenset("\u200c\u200d\u00ad")
+"""What Persian, Hindi and joined emoji need, and a file name may have; it turns nothing around."""
+
 _NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -20,7 +23,11 @@ def text(words: str) -> str:
         'boots &lt; 5 &amp; more'
     """
     known = words.encode("utf-8", "replace").decode("utf-8")
-    return escape("".join(char if char.isprintable() or char.isspace() else "?" for char in known))
+    return escape("".join(char if _is_shown(char) else "?" for char in known))
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or char.isspace() or char in _JOINERS
 
 
 def paragraph(words: str) -> str:

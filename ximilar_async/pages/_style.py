@@ -79,7 +79,8 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; color: var(--soft); font-weight: 600; font-size: 13px; white-space: nowrap; }
 th, td { padding: 9px 16px; border-top: 1px solid var(--line); vertical-align: top; }
 thead th { border-top: 0; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; min-width: 6.5em; }
+td.picture, td.number { min-width: 0; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .long { max-height: 620px; overflow-y: auto; }
 .long thead th { position: sticky; top: 0; background: var(--card); }

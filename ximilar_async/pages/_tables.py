@@ -135,7 +135,8 @@ def _table(table: Table) -> str:
     looks += ["compared"] if sum("picture" in kind for kind in kinds) > 1 else []
     looks += ["long"] if len(table.rows) > _LONG else []
     return (
-        f'<div class="{" ".join(looks)}" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="{" ".join(looks)}" tabindex="0" role="region" '
+        f'aria-label="{text(table.title)}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ximilar_async.bulk._origin import Origin
+from ximilar_async.bulk._report import Stop
 from ximilar_async.bulk._report_frame import (
     effort_facts,
     ended_early,
     framed,
     most_often,
     outcome_facts,
+    spoken,
     stop_step,
 )
 from ximilar_async.bulk._report_parts import (
@@ -47,9 +49,9 @@ def sync_page(report: SyncReport, *, command: str = "", replay: str = "") -> str
     origin = origin_of(report)
     groups = groups_of(report, origin)
     return framed(
-        f"sync: {report.mode}",
+        f"sync ({report.mode}): {origin.source or 'records'}",
         origin,
-        verdict=_verdict(report),
+        verdict=_verdict(report, command),
         facts=_facts(report, groups),
         steps=_steps(report, groups, command, replay),
         parts=_parts(report, groups),
@@ -71,11 +73,14 @@ def origin_of(report: SyncReport) -> Origin:
     )
 
 
-def _verdict(report: SyncReport) -> Verdict:
+def _verdict(report: SyncReport, command: str) -> Verdict:
     if report.stop is not None:
         return ended_early(report.stop, report.stop_reason, _left(report))
     if report.withheld:
-        return Verdict(f"Nothing was deleted: {report.withheld}", "bad")
+        return Verdict(f"Nothing was deleted: {spoken(report.withheld, command)}", "bad")
+    if report.ok and report.notes:
+        words = "The collection is in line with the source; look at what is noted below"
+        return Verdict(words, "warn")
     if report.ok:
         return Verdict("The collection is in line with the source", "good")
     left = report.rejected + report.failed + report.not_attempted
@@ -187,7 +192,6 @@ def _notes(report: SyncReport) -> str:
         )
     if report.restored:
         notes.append(f"{report.restored:,} that an earlier run had deleted were stored again.")
-    notes += [f"{note[0].upper()}{note[1:]}." for note in report.notes]
     return " ".join(notes)
 
 
@@ -203,14 +207,24 @@ def _steps(
         same = "" if report.stop is not None else command
         yield Step(f"{counted(failed, 'record')} failed: the next sync tries them again.", same)
     if report.withheld:
-        words = f"Nothing was deleted: {report.withheld}. Sync again with the whole source."
+        words = f"Nothing was deleted: {spoken(report.withheld, command)}. Sync again with the "
+        words += "whole source."
         yield Step(words, "" if failed or report.stop is not None else command)
     if report.rejected:
         words = f"{counted(report.rejected, 'record')} rejected: mend them in the source; the next "
+        if report.stop is Stop.CAPACITY:
+            words = "What found no room counts as rejected: with more room, the next "
         words += f"sync takes them up. {most_often(groups, 'rejected')}"
         yield Step(words + (f" They are in {origin.rejects}." if origin.rejects else ""))
     if replay and failed and origin.rejects:
         yield Step("To send only those again that failed:", replay)
+    yield from _noted(report.notes)
+
+
+def _noted(notes: Sequence[str]) -> Iterator[Step]:
+    """Yield what else is to be known: nobody else will ask whether it was meant."""
+    for note in notes:
+        yield Step(f"See whether this was meant: {note}.")
 
 
 # --- plans --------------------------------------------------------------------------------------
@@ -227,7 +241,7 @@ def plan_page(plan: SyncPlan, *, command: str = "", apply: str = "") -> str:
     return framed(
         f"sync, planned: {plan.source}",
         Origin(collection=plan.collection, service=plan.service),
-        verdict=_plan_verdict(plan),
+        verdict=_plan_verdict(plan, command),
         facts=[
             Fact("read", plan.read),
             Fact("stored", plan.stored),
@@ -237,16 +251,18 @@ def plan_page(plan: SyncPlan, *, command: str = "", apply: str = "") -> str:
             Fact("rejected", plan.rejected, "bad" if plan.rejected else "", _rejected(plan)),
             Fact("requests", sum(plan.requests.values())),
         ],
-        steps=_plan_steps(plan, apply),
+        steps=_plan_steps(plan, command, apply),
         parts=_plan_parts(plan),
         nothing="Nothing: all is in line." if not plan.changes else _CARRY_OUT,
         command=command,
     )
 
 
-def _plan_verdict(plan: SyncPlan) -> Verdict:
+def _plan_verdict(plan: SyncPlan, command: str) -> Verdict:
     if plan.withheld:
-        return Verdict(f"Nothing would be deleted: {plan.withheld}", "bad")
+        return Verdict(f"Nothing would be deleted: {spoken(plan.withheld, command)}", "bad")
+    if plan.notes and not (plan.rejected or plan.undecided):
+        return Verdict("Nothing was sent; look at what is noted below", "warn")
     if plan.rejected or plan.undecided:
         left = counted(plan.rejected + plan.undecided, "record")
         return Verdict(f"Nothing was sent; {left} could not be brought in line", "bad")
@@ -261,7 +277,10 @@ def _rejected(plan: SyncPlan) -> str:
     return f"Rejected: {plan.rejected:,}" if plan.rejects else ""
 
 
-def _plan_steps(plan: SyncPlan, apply: str) -> Iterator[Step]:
+def _plan_steps(plan: SyncPlan, command: str, apply: str) -> Iterator[Step]:
+    yield from _noted(plan.notes)
+    if plan.withheld:
+        yield Step(f"Nothing would be deleted: {spoken(plan.withheld, command)}.")
     if plan.changes:
         yield Step("Carry out this plan as it stands:" if apply else _CARRY_OUT, apply)
     if plan.rejected:
@@ -274,7 +293,7 @@ def _plan_steps(plan: SyncPlan, apply: str) -> Iterator[Step]:
 def _plan_parts(plan: SyncPlan) -> Iterator[Part]:
     names = ("insert", "update", "replace", "delete", "restore")
     counts = {name: getattr(plan, name) for name in (*names, "unchanged", "rejected")}
-    yield outcome_bars("What would be done", counts, plan.read, intro=" ".join(plan.notes))
+    yield outcome_bars("What would be done", counts, plan.read)
     if title := _rejected(plan):
         rows = tuple((short(place), short(words)) for place, words in plan.rejects)
         few = f"The first {len(rows)}." if len(rows) < plan.rejected else ""
