@@ -141,8 +141,14 @@ def test_no_record_is_sent_or_decided_after_it_is_decided(tmp_path: Path) -> Non
     ("changes", "words"),
     [
         ({"operation": "delete"}, "a run of insert, and this is one of delete"),
-        ({"fingerprint": "file:2:cd"}, "the input file:1:ab, and now there is the input file:2:cd"),
-        ({"fingerprint": None}, "now there is an input without a fingerprint"),
+        (
+            {"fingerprint": "file:2:cd"},
+            "belongs to another input, or to this one before it was changed: going on",
+        ),
+        (
+            {"fingerprint": None},
+            "and this is one of records of the program itself, which nobody can tell again",
+        ),
         ({"settings": {"collection": "bags"}}, "collection = 'shoes', and now it is 'bags'"),
         ({"settings": {"collection": "shoes", "radius": 5}}, "radius = None, and now it is 5"),
     ],

@@ -13,6 +13,7 @@ from scripted import ScriptedService, answer, lost
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.errors import BulkAborted, JournalError
+from ximilar_async.sources import MappedSource, RecordMapping, as_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,9 +137,15 @@ async def test_another_input_is_refused(tmp_path: Path) -> None:
     options = bulk.Options(journal=tmp_path / "run.journal")
     await bulk.insert(collection_of(service), path, options=options)
     before = (tmp_path / "run.journal").read_bytes()
+    mapped = MappedSource(as_source(path), RecordMapping(empty="keep"))
     path.write_bytes(b'{"_id": "other", "_url": "u"}\n')
-    with pytest.raises(JournalError, match="input"):
+    with pytest.raises(JournalError, match="to another input, or to this one before it was chang"):
         await bulk.insert(collection_of(service), path, options=options)
+    mapping = bulk.Options(journal=tmp_path / "mapped.journal")
+    await bulk.insert(collection_of(service), mapped, options=mapping)
+    mapped = MappedSource(as_source(path), RecordMapping())
+    with pytest.raises(JournalError, match="belongs to the same input with another mapping"):
+        await bulk.insert(collection_of(service), mapped, options=mapping)
     assert (tmp_path / "run.journal").read_bytes() == before
 
 

@@ -8,6 +8,7 @@ import gc
 import gzip
 import lzma
 import os
+import socket
 import threading
 import tracemalloc
 import warnings
@@ -261,6 +262,16 @@ class Shrinking(Whole):
         self.wfile.write(part)
 
 
+class Missing(Whole):
+    """Has nothing."""
+
+    def do_HEAD(self) -> None:
+        self.send_error(404)
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+
 @contextmanager
 def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -318,6 +329,25 @@ async def test_an_address_where_nothing_is_is_named(memory: Any) -> None:
     ):
         _, error = await outcome(open_source(address))
         assert words in (error or "")
+
+
+async def test_a_server_that_does_not_answer_is_no_missing_file() -> None:
+    """Nobody listens there, or nothing is there: two causes, and two remedies."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"http://me:secret@127.0.0.1:{reserved.getsockname()[1]}/a.jsonl?key=secret"
+        _, error = await outcome(open_source(address))
+    assert "cannot read a.jsonl: Cannot connect to host 127.0.0.1" in (error or "")
+    assert "secret" not in (error or "")
+    with served(Missing) as address:
+        _, error = await outcome(open_source(address))
+    assert error == "cannot read a.jsonl: no such file"
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    """An unset variable of a shell would else bring in whatever lies where it runs."""
+    with pytest.raises(SourceError, match="the path of the source is empty: name a file"):
+        open_source("")
 
 
 def test_what_is_secret_in_an_address_is_not_shown() -> None:

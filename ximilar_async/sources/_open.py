@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
@@ -18,7 +19,6 @@ from ._paths import FolderSource
 from ._places import COMPRESSED, Place
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from ._base import Source
@@ -83,6 +83,8 @@ def open_source(
         Traceback (most recent call last):
         ximilar_async.errors.SourceError: no such file or folder: 'no-such.jsonl'
     """
+    if not os.fspath(place):
+        raise SourceError("the path of the source is empty: name a file, a folder or an address")
     found = Place.of(place)
     kind = _kind(found, format)
     options = _Options(

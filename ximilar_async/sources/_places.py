@@ -28,6 +28,8 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _LOCAL: Final = re.compile(r"(?:file|local)://")
 _MANGLED: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 _SECRETS: Final = re.compile(r"(?<=://)[^/@\s]*@|(?<=\S)[?#][^\s'\")]*")
+_MISSING: Final = (404, 410)
+"""What HTTP answers where nothing is."""
 _EXTRA: Final = "pip install 'ximilar-async[sources]'"
 
 
@@ -153,5 +155,9 @@ def _is_of_system(error: Exception) -> bool:
 def _words(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    # File systems behind addresses say no more than the address.
-    return "no such file" if isinstance(error, FileNotFoundError) else None
+    if not isinstance(error, FileNotFoundError):
+        return None
+    # File systems behind addresses say no more than the address, also where nobody answered.
+    cause = error.__cause__
+    is_missing = cause is None or getattr(cause, "status", None) in _MISSING
+    return "no such file" if is_missing else f"{cause}" or type(cause).__name__

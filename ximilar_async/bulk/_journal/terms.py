@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from attrs import field, frozen
@@ -63,12 +64,23 @@ class Terms:
                 )
         if before.input != self.fingerprint:
             raise JournalError(
-                f"{name} belongs to {_input(before.input)}, and now there is "
-                f"{_input(self.fingerprint)}: going on would skip and send the wrong records. "
-                f"Bring the input back as it was to go on, or {_ANEW} (records that are stored "
-                "already are then reported as such)"
+                f"{name} belongs to {_other_input(before.input, self.fingerprint)}: going on would "
+                f"skip and send the wrong records. Bring the input back as it was to go on, or "
+                f"{_ANEW} (records that are stored already are then reported as such)"
             )
 
 
-def _input(fingerprint: str | None) -> str:
-    return "an input without a fingerprint" if fingerprint is None else f"the input {fingerprint}"
+_MAPPED: Final = re.compile(r"(?P<rows>.+)/[0-9a-f]{16}", re.DOTALL)
+"""A fingerprint of rows together with that of their mapping."""
+
+
+def _other_input(before: str | None, now: str | None) -> str:
+    """Return what a journal belongs to, if it is not what there is now."""
+    if before is None or now is None:
+        unknown = "records of the program itself, which nobody can tell again"
+        then, today = (unknown if one is None else "a file or folder" for one in (before, now))
+        return f"a run of {then}, and this is one of {today}"
+    then_mapped, now_mapped = _MAPPED.fullmatch(before), _MAPPED.fullmatch(now)
+    if then_mapped and now_mapped and then_mapped["rows"] == now_mapped["rows"]:
+        return "the same input with another mapping"
+    return "another input, or to this one before it was changed"
