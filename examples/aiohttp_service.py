@@ -3,20 +3,28 @@
     pip install 'ximilar-async[all]' && python examples/aiohttp_service.py
 
 To be seen: what such a service, on an emulator, answers: its health, searches by a product's id and
-by an uploaded image, an unknown product (404), and an upload that is no image (422).
+by an uploaded photo, an unknown product (404), an upload that is no image (422) and a form (415).
 
-To serve a collection of yours at http://127.0.0.1:8080, until Ctrl-C:
+To serve a collection of yours, until Ctrl-C or SIGTERM, which let requests under way finish:
 
-    XIMILAR_TOKEN=... python examples/aiohttp_service.py COLLECTION-ID
+    XIMILAR_TOKEN=... python examples/aiohttp_service.py COLLECTION-ID --service fashion
+    curl --data-binary @boot.jpg http://127.0.0.1:8080/search
+    curl http://127.0.0.1:8080/products/PRODUCT-ID/similar
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
+import math
+import os
 import sys
 import tempfile
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
@@ -27,112 +35,116 @@ from ximilar_async.demo import make_catalog
 from ximilar_async.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp.typedefs import Handler
 
-    from ximilar_async import SearchAnswer
-
+log = logging.getLogger("shop")
 SHOP = web.AppKey("shop", Collection)
+PATIENCE = 5  # seconds: a caller waits
+MOST_BYTES = 20 * 1024 * 1024  # of an upload; aiohttp's own limit of 1 MiB is less than a photo
 
-STATUSES: list[tuple[type[errors.XimilarError], int]] = [
-    (errors.RecordError, 422),  # the caller's image or record cannot be used
-    (errors.NotFoundError, 404),  # a query by an id that is not stored
-    (errors.RateLimitError, 503),  # our quota, not the caller's fault
-    (errors.CapacityError, 503),
-    (errors.TimedOutError, 504),
-    (errors.AuthError, 500),  # ours to mend
-    (errors.ConfigError, 500),
-    (errors.XimilarError, 502),
-]
+STATUSES: dict[int, tuple[type[Exception], ...]] = {
+    422: (errors.RecordError, errors.BadRequestError),  # what the caller sent cannot be used
+    404: (errors.NotFoundError,),  # a query by an id that is not stored
+    503: (errors.RateLimitError, errors.CapacityError, errors.ServerError),  # not just now
+    504: (errors.TimedOutError, TimeoutError),
+    500: (errors.AuthError, errors.ConfigError, errors.TLSError),  # ours to mend: token, address
+}
 
 
 @web.middleware
 async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what the service could not do with the status that says whose turn it is."""
+    """Answer what went wrong with the status that says whose turn it is; details go to the log."""
     try:
         return await handler(request)
-    except errors.XimilarError as error:
-        status = next(status for kind, status in STATUSES if isinstance(error, kind))
-        headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:.0f}"}
-        return web.json_response({"error": str(error)}, status=status, headers=headers)
+    except (errors.XimilarError, TimeoutError) as error:
+        status = next((code for code, kinds in STATUSES.items() if isinstance(error, kinds)), 502)
+        level = logging.WARNING if status >= 500 else logging.INFO  # noqa: PLR2004 - ours, or theirs
+        log.log(level, "%s: %d: %s: %s", request.path, status, type(error).__name__, error)
+        words = str(error) if isinstance(error, errors.RecordError) else HTTPStatus(status).phrase
+        pause = getattr(error, "retry_after", None)
+        headers = {} if pause is None else {"Retry-After": str(math.ceil(pause))}
+        return web.json_response({"error": words}, status=status, headers=headers)
 
 
-def row(answer: SearchAnswer) -> web.Response:
-    """Return what was found, nearest first."""
+async def nearest(request: web.Request, query: dict[str, Any]) -> web.Response:
+    """Answer with the products most like a query, nearest first."""
+    async with asyncio.timeout(PATIENCE):
+        answer = await request.app[SHOP].visual_knn(query, k=3, fields_to_return=["_id"])
     found = [{"id": match.id, "distance": round(match.distance, 2)} for match in answer.matches]
     return web.json_response(found)
 
 
 async def similar(request: web.Request) -> web.Response:
     """Find products like a stored one."""
-    query = {"_id": request.match_info["id"]}
-    return row(await request.app[SHOP].visual_knn(query, k=3, fields_to_return=["_id"]))
+    return await nearest(request, {"_id": request.match_info["id"]})
 
 
 async def search(request: web.Request) -> web.Response:
-    """Find products like an uploaded image."""
-    query = {"_image": await request.read()}
-    return row(await request.app[SHOP].visual_knn(query, k=3, fields_to_return=["_id"]))
+    """Find products like an uploaded image, which is the request's body as it is."""
+    if request.content_type.startswith("multipart/"):
+        words = "send the image itself, not a form: curl --data-binary @boot.jpg"
+        raise web.HTTPUnsupportedMediaType(text=words)
+    return await nearest(request, {"_image": await request.read()})
 
 
-async def health(request: web.Request) -> web.Response:
-    """Tell whether the service behind this one answers."""
-    return web.json_response({"search": (await request.app[SHOP].ping()).status.text})
+async def live(_: web.Request) -> web.Response:
+    """Answer while this process works; where it does not, restart it."""
+    return web.json_response({"live": True})
 
 
-def make_app(
-    collection_id: str, token: str | None = None, base_url: str | None = None
-) -> web.Application:
-    """Return the app; its client lives as long as it does."""
+async def ready(request: web.Request) -> web.Response:
+    """Answer 200 while the search behind this service answers; else send callers elsewhere."""
+    async with asyncio.timeout(PATIENCE):
+        await request.app[SHOP].ping()
+    return web.json_response({"ready": True})
 
-    async def client(app: web.Application) -> AsyncIterator[None]:
-        patience = Retry(attempts=2, deadline=5)  # a caller waits: no minute of retries
-        async with Ximilar(token, base_url=base_url, retry=patience) as ximilar:
-            app[SHOP] = ximilar.collection(collection_id)
-            yield
 
-    app = web.Application(middlewares=[tell_errors])
-    app.cleanup_ctx.append(client)
-    app.add_routes(
-        [
-            web.get("/health", health),
-            web.get("/products/{id}/similar", similar),
-            web.post("/search", search),
-        ]
-    )
+def make_app(collection: str, service: str = "photos") -> web.Application:
+    """Return the app; its client lives as long as it does, with the token of XIMILAR_TOKEN."""
+    client = Ximilar(retry=Retry(attempts=2, deadline=PATIENCE))  # no minute of retries
+    app = web.Application(middlewares=[tell_errors], client_max_size=MOST_BYTES)
+    app[SHOP] = client.collection(collection, service)
+    app.on_cleanup.append(lambda _: client.aclose())
+    app.router.add_get("/health/live", live)
+    app.router.add_get("/health/ready", ready)
+    app.router.add_get("/products/{id}/similar", similar)
+    app.router.add_post("/search", search)
     return app
-
-
-async def show(
-    http: aiohttp.ClientSession, method: str, path: str, body: bytes | None = None
-) -> None:
-    """Send one request, and print it with its answer."""
-    async with http.request(method, path, data=body) as response:
-        print(f"{method} {path}: {response.status} {await response.text()}")
 
 
 async def demonstrate(folder: Path) -> None:
     """Fill an emulator, put the service before it, and ask it."""
-    catalog = make_catalog(folder, products=24)
+    catalog = make_catalog(folder, products=24, spoilt=False)
+    photo = catalog.query_path.read_bytes()
     async with Emulator() as emulator:
-        async with Ximilar("any", base_url=emulator.url) as client:
-            shop = client.collection("shop")
-            print((await bulk.insert(shop, catalog.records_path)).summary())
-        async with (
-            TestServer(make_app("shop", "any", emulator.url)) as server,
-            aiohttp.ClientSession(server.make_url("/")) as http,
-        ):
-            await show(http, "GET", "/health")
-            await show(http, "GET", "/products/shoe-0001/similar")
-            await show(http, "POST", "/search", catalog.query_path.read_bytes())
-            await show(http, "GET", "/products/gone/similar")
-            await show(http, "POST", "/search", b"no image")
+        os.environ |= {"XIMILAR_TOKEN": "any", "XIMILAR_URL": emulator.url}
+        app = make_app("shop")
+        print((await bulk.insert(app[SHOP], catalog.records_path)).summary())
+        server = TestServer(app)
+        async with server, aiohttp.ClientSession(server.make_url("/")) as http:
+            for path in ("/health/ready", "/products/shoe-0001/similar", "/products/gone/similar"):
+                async with http.get(path) as answer:
+                    print(f"GET {path}: {answer.status} {await answer.text()}")
+            for body in (photo, b"no image", aiohttp.FormData({"image": io.BytesIO(photo)})):
+                async with http.post("/search", data=body) as answer:
+                    print(f"POST /search: {answer.status} {await answer.text()}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        web.run_app(make_app(sys.argv[1]), host="127.0.0.1", port=8080)
-    else:
-        with tempfile.TemporaryDirectory() as name:
-            asyncio.run(demonstrate(Path(name)))
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("collection", nargs="?", help="id of the collection to serve")
+    parser.add_argument("--service", default="photos", help="its service, such as fashion")
+    parser.add_argument("--port", type=int, default=8080)
+    given = parser.parse_args()
+    try:
+        if given.collection is None:
+            with tempfile.TemporaryDirectory() as name:
+                asyncio.run(demonstrate(Path(name)))
+        else:
+            logging.basicConfig(level=logging.INFO)
+            served = make_app(given.collection, given.service)
+            web.run_app(served, host="127.0.0.1", port=given.port, shutdown_timeout=10)
+    except (errors.ConfigError, OSError) as problem:  # no token; the port is taken
+        sys.exit(f"error: {problem}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,52 +1,59 @@
 """A web service with FastAPI: one client for the app's life, search, errors as statuses, health.
 
-    pip install 'ximilar-async[all]' fastapi httpx && python examples/fastapi_service.py
+    pip install 'ximilar-async[all]' fastapi httpx uvicorn && python examples/fastapi_service.py
 
 To be seen: what such a service, on an emulator, answers: its health, searches by a product's id and
-by an uploaded image, an unknown product (404), and an upload that is no image (422).
+by an uploaded photo, an unknown product (404), an upload that is no image (422) and a form (415).
 
-To serve a collection of yours at http://127.0.0.1:8000, until Ctrl-C:
+To serve a collection of yours, until Ctrl-C or SIGTERM, which let requests under way finish:
 
-    pip install uvicorn
-    XIMILAR_TOKEN=... COLLECTION=shoes-id uvicorn --app-dir examples fastapi_service:app
+    export XIMILAR_TOKEN=... COLLECTION=shoes-id SERVICE=fashion
+    uvicorn --app-dir examples --timeout-graceful-shutdown 10 fastapi_service:app
+    curl --data-binary @boot.jpg http://127.0.0.1:8000/search
+    curl http://127.0.0.1:8000/products/PRODUCT-ID/similar
 """
 
 # FastAPI reads the annotations at run time: no `from __future__ import annotations` here.
 
 import asyncio
+import logging
+import math
 import os
 import tempfile
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from ximilar_async import Collection, Retry, SearchAnswer, Ximilar, bulk, errors
+from ximilar_async import Collection, Retry, Ximilar, bulk, errors
 from ximilar_async.demo import make_catalog
 from ximilar_async.emulator import Emulator
 
-STATUSES: list[tuple[type[errors.XimilarError], int]] = [
-    (errors.RecordError, 422),  # the caller's image or record cannot be used
-    (errors.NotFoundError, 404),  # a query by an id that is not stored
-    (errors.RateLimitError, 503),  # our quota, not the caller's fault
-    (errors.CapacityError, 503),
-    (errors.TimedOutError, 504),
-    (errors.AuthError, 500),  # ours to mend
-    (errors.ConfigError, 500),
-    (errors.XimilarError, 502),
-]
+log = logging.getLogger("uvicorn.error")  # which uvicorn shows
+PATIENCE = 5  # seconds: a caller waits
+MOST_BYTES = 20 * 1024 * 1024  # of an upload: the body is held in memory
+
+STATUSES: dict[int, tuple[type[Exception], ...]] = {
+    422: (errors.RecordError, errors.BadRequestError),  # what the caller sent cannot be used
+    404: (errors.NotFoundError,),  # a query by an id that is not stored
+    503: (errors.RateLimitError, errors.CapacityError, errors.ServerError),  # not just now
+    504: (errors.TimedOutError, TimeoutError),
+    500: (errors.AuthError, errors.ConfigError, errors.TLSError),  # ours to mend: token, address
+}
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Hold one client open as long as the app runs: it has the connections and the quota."""
-    patience = Retry(attempts=2, deadline=5)  # a caller waits: no minute of retries
-    async with Ximilar(retry=patience) as client:
-        app.state.shop = client.collection(os.environ.get("COLLECTION", "shop"))
+    async with Ximilar(retry=Retry(attempts=2, deadline=PATIENCE)) as client:
+        get = os.environ.get
+        app.state.shop = client.collection(get("COLLECTION", ""), get("SERVICE", "photos"))
         yield
 
 
@@ -62,63 +69,82 @@ def the_shop(request: Request) -> Collection:
 Shop = Annotated[Collection, Depends(the_shop)]
 
 
+async def upload(request: Request) -> bytes:
+    """Return the request's body, which is an image as it is, and not too large."""
+    if request.headers.get("Content-Type", "").startswith("multipart/"):
+        raise HTTPException(415, "send the image itself, not a form: curl --data-binary @boot.jpg")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"more than {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+@app.exception_handler(TimeoutError)
 @app.exception_handler(errors.XimilarError)
-async def tell_error(_: Request, error: errors.XimilarError) -> JSONResponse:
-    """Answer what the service could not do with the status that says whose turn it is."""
-    status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:.0f}"}
-    return JSONResponse({"error": str(error)}, status, headers)
+async def tell_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer what went wrong with the status that says whose turn it is; details go to the log."""
+    status = next((code for code, kinds in STATUSES.items() if isinstance(error, kinds)), 502)
+    level = logging.WARNING if status >= 500 else logging.INFO  # noqa: PLR2004 - ours, or theirs
+    log.log(level, "%s: %d: %s: %s", request.url.path, status, type(error).__name__, error)
+    words = str(error) if isinstance(error, errors.RecordError) else HTTPStatus(status).phrase
+    pause = getattr(error, "retry_after", None)
+    headers = {} if pause is None else {"Retry-After": str(math.ceil(pause))}
+    return JSONResponse({"detail": words}, status, headers)
 
 
-def row(answer: SearchAnswer) -> list[dict[str, Any]]:
-    """Return what was found, nearest first."""
+async def nearest(shop: Collection, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the products most like a query, nearest first."""
+    async with asyncio.timeout(PATIENCE):
+        answer = await shop.visual_knn(query, k=3, fields_to_return=["_id"])
     return [{"id": match.id, "distance": round(match.distance, 2)} for match in answer.matches]
 
 
-@app.get("/health")
-async def health(shop: Shop) -> dict[str, str]:
-    """Tell whether the service behind this one answers."""
-    return {"search": (await shop.ping()).status.text}
+@app.get("/health/live")
+async def live() -> dict[str, bool]:
+    """Answer while this process works; where it does not, restart it."""
+    return {"live": True}
+
+
+@app.get("/health/ready")
+async def ready(shop: Shop) -> dict[str, bool]:
+    """Answer 200 while the search behind this service answers; else send callers elsewhere."""
+    async with asyncio.timeout(PATIENCE):
+        await shop.ping()
+    return {"ready": True}
 
 
 @app.get("/products/{id_}/similar")
 async def similar(id_: str, shop: Shop) -> list[dict[str, Any]]:
     """Find products like a stored one."""
-    return row(await shop.visual_knn({"_id": id_}, k=3, fields_to_return=["_id"]))
+    return await nearest(shop, {"_id": id_})
 
 
 @app.post("/search")
-async def search(request: Request, shop: Shop) -> list[dict[str, Any]]:
+async def search(image: Annotated[bytes, Depends(upload)], shop: Shop) -> list[dict[str, Any]]:
     """Find products like an uploaded image."""
-    image = await request.body()
-    return row(await shop.visual_knn({"_image": image}, k=3, fields_to_return=["_id"]))
-
-
-async def show(http: httpx.AsyncClient, method: str, path: str, body: bytes | None = None) -> None:
-    """Send one request, and print it with its answer."""
-    response = await http.request(method, path, content=body)
-    print(f"{method} {path}: {response.status_code} {response.text}")
+    return await nearest(shop, {"_image": image})
 
 
 async def demonstrate(folder: Path) -> None:
     """Fill an emulator, put the service before it, and ask it."""
-    catalog = make_catalog(folder, products=24)
+    catalog = make_catalog(folder, products=24, spoilt=False)
+    photo = catalog.query_path.read_bytes()
     async with Emulator() as emulator:
         os.environ |= {"XIMILAR_TOKEN": "any", "XIMILAR_URL": emulator.url, "COLLECTION": "shop"}
-        async with Ximilar() as client:
-            print((await bulk.insert(client.collection("shop"), catalog.records_path)).summary())
-        transport = httpx.ASGITransport(app)
-        async with (
-            lifespan(app),  # a server does this by itself
-            httpx.AsyncClient(transport=transport, base_url="http://service") as http,
-        ):
-            await show(http, "GET", "/health")
-            await show(http, "GET", "/products/shoe-0001/similar")
-            await show(http, "POST", "/search", catalog.query_path.read_bytes())
-            await show(http, "GET", "/products/gone/similar")
-            await show(http, "POST", "/search", b"no image")
+        asgi = httpx.ASGITransport(app)
+        async with lifespan(app), httpx.AsyncClient(transport=asgi, base_url="http://it") as http:
+            print((await bulk.insert(app.state.shop, catalog.records_path)).summary())
+            for path in ("/health/ready", "/products/shoe-0001/similar", "/products/gone/similar"):
+                answer = await http.get(path)
+                print(f"GET {path}: {answer.status_code} {answer.text}")
+            for body in ({"content": photo}, {"content": b"no image"}, {"files": {"image": photo}}):
+                answer = await http.post("/search", **body)
+                print(f"POST /search: {answer.status_code} {answer.text}")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
+    ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter).parse_args()
+    with tempfile.TemporaryDirectory() as name, suppress(KeyboardInterrupt):
         asyncio.run(demonstrate(Path(name)))

@@ -147,6 +147,23 @@ def test_the_same_numbers_make_the_same_catalog(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+def test_without_spoilt_files_all_others_are_the_same(tmp_path: Path) -> None:
+    """What can be sent is the same with and without them, and progress still counts to its end."""
+    told: list[tuple[int, int]] = []
+    whole = make_catalog(tmp_path / "whole", products=12)
+    sound = make_catalog(
+        tmp_path / "sound",
+        products=12,
+        spoilt=False,
+        on_image=lambda done, total: told.append((done, total)),
+    )
+    assert (len(whole.refused), sound.refused) == (2, {})
+    lines = whole.records_path.read_text("utf-8").splitlines()
+    assert sound.records_path.read_text("utf-8").splitlines() == lines[:-2]
+    assert sound.count == whole.count - 2
+    assert told[-1] == (sound.count + 1, sound.count + 1)
+
+
 def test_another_seed_makes_another_catalog(tmp_path: Path) -> None:
     """Two seeds share no picture."""
     images = []

@@ -56,17 +56,20 @@ def make_catalog(
     *,
     products: int = 240,
     seed: int = 7,
+    spoilt: bool = True,
     on_image: Callable[[int, int], None] | None = None,
 ) -> Catalog:
     """Render a catalog of product images into a folder; blocking, some 50 ms an image.
 
-    Besides the products there are exact copies, near-duplicates, one damaged file and one of a
-    format that the service refuses. The same numbers make the same catalog.
+    Besides the products there are exact copies, near-duplicates and, unless you say otherwise, one
+    damaged file and one of a format that the service refuses. The same numbers make the same
+    catalog.
 
     Args:
         folder: Where to; made if it is not there.
         products: How many different products, at least 12.
         seed: Decides everything that looks like chance.
+        spoilt: Whether the two files that cannot be sent are among the images.
         on_image: Told after each image how many are done and how many there will be.
 
     Raises:
@@ -84,7 +87,7 @@ def make_catalog(
         raise ConfigError(f"a catalog has at least {_FEWEST} products, not {products}")
     noise = make_noise(np.random.default_rng([seed, 2]))
     chosen = choose_products(products, seed)
-    writer = _Writer(folder, _files_of(products), on_image)
+    writer = _Writer(folder, _files_of(products, spoilt=spoilt), on_image)
     (folder / "query").mkdir(parents=True, exist_ok=True)
     for index, product in enumerate(chosen):
         rng = np.random.default_rng([seed, 3, index])
@@ -99,7 +102,7 @@ def make_catalog(
         records_path=folder / "catalog.jsonl",
         duplicates=_add_copies(writer, chosen, copies),
         near_duplicates=_add_variants(writer, chosen, variants),
-        refused=_add_spoilt(writer, chosen),
+        refused=_add_spoilt(writer, chosen) if spoilt else {},
         count=len(writer.records),
         query_path=query_path,
         query_record={**chosen[0].record(), "_file": str(query_path.resolve())},
@@ -156,10 +159,10 @@ def _evenly(products: int, count: int, *, first: int) -> list[int]:
     return [(first + number * step) % products for number in range(count)]
 
 
-def _files_of(products: int) -> int:
+def _files_of(products: int, *, spoilt: bool) -> int:
     copies, variants = _spread(products)
-    spoilt, query = 2, 1
-    return products + len(copies) + len(variants) + spoilt + query
+    query = 1
+    return products + len(copies) + len(variants) + 2 * spoilt + query
 
 
 def _add_copies(writer: _Writer, chosen: Sequence[Product], which: Sequence[int]) -> dict[str, str]:
