@@ -16,7 +16,12 @@ author = "the ximilar-async authors"
 copyright = author
 version = release = ximilar_async.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
@@ -109,7 +114,17 @@ def _as_files(_app: Any, _page: str, source: list[str]) -> None:
     source[0] = _OUTSIDE.sub("](path:", source[0])
 
 
+_IN_GROUPS = ("reference/client", "reference/bulk", "reference/sources")
+"""Pages that name each member of their module in the group where it belongs."""
+
+
+def _in_its_group(app: Sphinx, what: str, *_: Any) -> bool | None:
+    """Leave the members of a module out where its page brings them in a better order."""
+    return True if what == "module" and app.env.docname in _IN_GROUPS else None
+
+
 def setup(app: Sphinx) -> None:
     """Mark code before napoleon reads the sections, and links before MyST does."""
     app.connect("autodoc-process-docstring", _mark, priority=100)
+    app.connect("autodoc-skip-member", _in_its_group)
     app.connect("source-read", _as_files)

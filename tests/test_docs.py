@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +96,23 @@ def test_every_public_module_is_in_the_reference(face: str) -> None:
     """A page of the reference is made from each module that users import from."""
     pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
     assert any(f".. automodule:: {face}\n" in page for page in pages)
+
+
+@pytest.mark.parametrize("page", ["client", "bulk", "sources"])
+def test_a_page_in_groups_leaves_no_public_name_out(page: str) -> None:
+    """Where names stand in groups, each is in one, and in the table above it."""
+    text = (DOCS / "reference" / f"{page}.md").read_text(encoding="utf-8")
+    module = importlib.import_module(text.splitlines()[0].strip("# `"))
+    shown = re.findall(rf"^\.\. auto\w+:: {module.__name__}\.(\w+)$", text, re.MULTILINE)
+    listed = [name for table in text.split(".. autosummary::")[1:] for name in _listed(table)]
+    assert listed == shown
+    public = {name for name in module.__all__ if not isinstance(vars(module)[name], ModuleType)}
+    assert set(shown) | {"Record", "__version__"} == public | {"Record", "__version__"}
+
+
+def _listed(table: str) -> list[str]:
+    """Return the names at the beginning of a text, three spaces deep."""
+    return re.findall(r"^   (\w+)$", table.split("\n..", maxsplit=1)[0], re.MULTILINE)
 
 
 def _toctrees(page: Path) -> list[str]:
