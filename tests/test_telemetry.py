@@ -14,7 +14,6 @@ from fakes import TOKEN, ScriptedTransport, refusal
 from fakes import answer as answered
 from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -29,6 +28,7 @@ from opentelemetry.semconv.attributes import (
 from opentelemetry.semconv.metrics import db_metrics, http_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 from scripted import ScriptedService, answer
+from sight import IMAGE, QUICK, SECRETS, Sight, attributes_of, records
 
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async._telemetry._spans import CALL
@@ -47,14 +47,8 @@ from ximilar_async.telemetry import OpenTelemetry
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from opentelemetry.sdk.trace import ReadableSpan
-
-QUICK = Retry(base=0, throttled_base=0)
-IMAGE = "aW1hZ2UtY2FuYXJ5" * 20
-SECRET_FIELD = "canary-of-a-field"
 
 OURS = ("ximilar.",)
 CONVENTIONS = {
@@ -71,75 +65,9 @@ CONVENTIONS = {
 }
 
 
-@define
-class Sight:
-    """What an in-memory OpenTelemetry has seen."""
-
-    sampler: Sampler = ALWAYS_ON
-    spans_per_run: int = 1000
-    exporter: InMemorySpanExporter = field(factory=InMemorySpanExporter, init=False)
-    reader: InMemoryMetricReader = field(factory=InMemoryMetricReader, init=False)
-    tracers: TracerProvider = field(init=False)
-    telemetry: OpenTelemetry = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.tracers = TracerProvider(sampler=self.sampler)
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.telemetry = OpenTelemetry(
-            tracer_provider=self.tracers,
-            meter_provider=MeterProvider([self.reader]),
-            spans_per_run=self.spans_per_run,
-        )
-
-    def client(self, transport: Any, **settings: Any) -> Ximilar:
-        settings = {"retry": QUICK, **settings}
-        return Ximilar(TOKEN, transport=transport, telemetry=self.telemetry, **settings)
-
-    @property
-    def spans(self) -> tuple[ReadableSpan, ...]:
-        return self.exporter.get_finished_spans()
-
-    def named(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.name == name]
-
-    def points(self, name: str) -> list[Any]:
-        """Return the data points of a metric."""
-        data = self.reader.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
-
-    def sums(self, name: str, attribute: str) -> dict[Any, int]:
-        """Return the sums of a counter (or the counts of a histogram) by an attribute."""
-        sums: Counter[Any] = Counter()
-        for point in self.points(name):
-            value = point.count if hasattr(point, "count") else point.value
-            sums[point.attributes.get(attribute)] += value
-        return dict(sums)
-
-    def text(self) -> str:
-        """Return everything that was seen, as an exporter would write it."""
-        data = self.reader.get_metrics_data()
-        return "\n".join([*(span.to_json() for span in self.spans), data.to_json() if data else ""])
-
-
 @pytest.fixture
 def sight() -> Sight:
     return Sight()
-
-
-def attributes_of(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-def records(count: int) -> Iterator[dict[str, Any]]:
-    for n in range(count):
-        yield {"_id": str(n), "_base64": IMAGE, "note": SECRET_FIELD}
 
 
 # --- calls --------------------------------------------------------------------------------------
@@ -389,7 +317,7 @@ async def test_no_secret_is_seen(sight: Sight) -> None:
     text = sight.text()
     assert "ximilar.bulk.records" in text
     assert "cannot read" in text
-    for secret in (TOKEN, IMAGE, SECRET_FIELD):
+    for secret in SECRETS:
         assert secret not in text
 
 
