@@ -94,6 +94,12 @@ def test_bad_values_are_named_with_what_would_do(
     ("values", "words"),
     [
         ({"retry": 3}, r"retry must be Retry\(…\), not 3"),
+        ({"images": {"max": 3}}, r"images must be ImageOptions\(…\), not {'max': 3}; or None"),
+        ({"journal": 5}, "journal must be a path, not 5; or None"),
+        ({"rejects": ["r.jsonl"]}, r"rejects must be a path, not \['r.jsonl'\]; or None"),
+        ({"marker": ""}, "marker must be a name, not ''"),
+        ({"near_dup_group": 5}, "near_dup_group must be a name, not 5; or None"),
+        ({"dry_run": 1}, "dry_run must be True or False, not 1"),
         ({"batch_size": None}, "batch_size must be a whole number from 1 to 10, not None"),
         ({"flush_after": None}, "flush_after must be a number, not None"),
         ({"deadline": 0}, "deadline must be at least 0.01, not 0; or None"),

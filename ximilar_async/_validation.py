@@ -98,6 +98,12 @@ def truth(_: object, attribute: Attribute[Any], value: object) -> None:
         raise ConfigError(f"{attribute.name} must be True or False, not {value!r:.40}")
 
 
+def text(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Check that a setting is text, and not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{attribute.name} must be a name, not {value!r:.40}")
+
+
 def unless(word: object, check: Validator) -> Validator:
     """Return a validator that lets one special value pass, and else what `check` does."""
 

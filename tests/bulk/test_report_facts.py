@@ -13,6 +13,7 @@ from bulk.test_report_page import run_of_all_kinds
 from ximilar_async import Ximilar, bulk
 from ximilar_async.bulk._series import Period, Timeline
 from ximilar_async.emulator import Emulator
+from ximilar_async.errors import ConfigError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
 BESIDE = frozenset({"version", "written", "records", "command", "replay"})
@@ -103,3 +104,11 @@ async def test_every_member_of_a_plan_is_described(tmp_path: Path) -> None:
 def test_the_tables_are_read(heading: str) -> None:
     """A table that is not found would agree with everything."""
     assert len(table(heading)) > 20
+
+
+@pytest.mark.parametrize("path", [5, None, b"x.html"])
+def test_what_is_no_path_is_refused_by_name(path: Any) -> None:
+    """A report is written to a path; anything else is said to be none."""
+    report = bulk.Report(operation="insert", read=0, counts={})
+    with pytest.raises(ConfigError, match=r"a report is written to a path, not "):
+        report.write(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,16 +12,14 @@ from attrs import field, frozen
 from ximilar_async._collection import Collection
 from ximilar_async._config import Retry
 from ximilar_async._endpoints import MAX_RECORDS
-from ximilar_async._validation import instance_of, number, one_of, optional, whole
+from ximilar_async._validation import instance_of, number, one_of, optional, text, truth, whole
 from ximilar_async.errors import ConfigError
+from ximilar_async.images import ImageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from os import PathLike
 
     from attrs import Attribute
-
-    from ximilar_async.images import ImageOptions
 
     from ._journal import Durability
     from ._outcomes import Result
@@ -77,8 +76,14 @@ def _plain_call(_: object, attribute: Attribute[Any], value: Any) -> None:
         )
 
 
-def _path(value: str | PathLike[str] | None) -> Path | None:
-    return None if value is None else Path(value)
+def _path(value: Any) -> Any:
+    """Turn text into a path; anything else is left to the validator."""
+    return Path(value) if isinstance(value, (str, PathLike)) else value
+
+
+def _of_file(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, Path):
+        raise ConfigError(f"{attribute.name} must be a path, not {value!r:.40}")
 
 
 @frozen(kw_only=True)
@@ -151,20 +156,20 @@ class Options:
     )
     deadline: float | None = field(default=None, validator=optional(_SECONDS))
     error_budget: int | float | None = field(default=None, validator=_budget)
-    journal: Path | None = field(default=None, converter=_path)
+    journal: Path | None = field(default=None, converter=_path, validator=optional(_of_file))
     durability: Durability = field(default=_RELAXED, validator=one_of("relaxed", "strict"))
-    rejects: Path | None = field(default=None, converter=_path)
+    rejects: Path | None = field(default=None, converter=_path, validator=optional(_of_file))
     attribution: Attribution = field(default=_COMPARE, validator=one_of("compare", "exact"))
-    marker: str = "ximilar_async_run"
+    marker: str = field(default="ximilar_async_run", validator=text)
     near_dup_order: NearDupOrder = field(default=_ANY, validator=one_of("strict", "grouped", "any"))
-    near_dup_group: str | None = None
-    remember_ids: bool = field(default=False, validator=instance_of(bool))
+    near_dup_group: str | None = field(default=None, validator=optional(text))
+    remember_ids: bool = field(default=False, validator=truth)
     fields: tuple[str, ...] | None = field(default=None, converter=_names, validator=_field_names)
-    images: ImageOptions | None = None
-    files_root: Path | None = field(default=None, converter=_path)
+    images: ImageOptions | None = field(default=None, validator=optional(instance_of(ImageOptions)))
+    files_root: Path | None = field(default=None, converter=_path, validator=optional(_of_file))
     on_result: Callable[[Result], object] | None = field(default=None, validator=_plain_call)
     progress: Callable[[Report], object] | None = field(default=None, validator=_plain_call)
-    dry_run: bool = field(default=False, validator=instance_of(bool))
+    dry_run: bool = field(default=False, validator=truth)
     max_records: int | None = field(default=None, validator=optional(whole(least=0)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,6 @@ from ximilar_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from os import PathLike
 
 VERSION: Final = 1
 """Version of a report's JSON; members may be added without another one."""
@@ -32,8 +32,10 @@ def write_report(
         page: Returns the page.
 
     Raises:
-        ConfigError: it ends otherwise.
+        ConfigError: it ends otherwise, or is no path.
     """
+    if not isinstance(path, (str, PathLike)):
+        raise ConfigError(f"a report is written to a path, not {path!r:.40}")
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(f"a report is written as .html or .json, not {path.name!r}")
