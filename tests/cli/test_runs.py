@@ -328,6 +328,21 @@ def test_a_report_is_a_page_where_its_name_says_so(
     assert ("Rejected: 1" in page) == (name != "replay")
 
 
+def test_a_report_goes_to_each_file_that_is_named(told: Callable[..., Any], tmp_path: Path) -> None:
+    """A page to look at and a file for programs, also of a sync and of its plan."""
+    source = write(tmp_path / "list.jsonl", record("r1"))
+    both = ("--report", "run.html", "--report", "run.json")
+    for words in (("insert",), ("sync", "--state=none", "--dry-run"), ("sync", "--state=none")):
+        done = told(*words, source, *HERE, *both)
+        assert done.code == 0, done.err
+        assert "</html>" in (tmp_path / "run.html").read_text(encoding="utf-8")
+        assert json.loads((tmp_path / "run.json").read_text())["version"] == 1
+        (tmp_path / "run.html").unlink()
+        (tmp_path / "run.json").unlink()
+    wrong = told("insert", source, *HERE, "--report", "run.html", "--report", "run.txt")
+    assert (wrong.code, "run.txt" in wrong.err) == (2, True)
+
+
 def test_the_command_on_a_page_can_be_typed(
     told: Callable[..., Any],
     serve: Callable[..., Any],

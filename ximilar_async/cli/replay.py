@@ -13,6 +13,7 @@ from ximilar_async.pages import counted
 from ximilar_async.sources import Source, open_source
 from ximilar_async.sources._open import Format
 
+from .again import Again
 from .failures import UsageError
 from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
@@ -113,7 +114,8 @@ def replay(
         return job
 
     title = f"replay {source.name}"
-    code = carry_out(Plan(title, start, run, place, access, output, insertion.words))
+    again = Again(options=insertion.words, origin=None)
+    code = carry_out(Plan(title, start, run, place, access, output, again))
     return code or _nothing_sent(jobs)
 
 

@@ -115,13 +115,18 @@ class Run:
         ),
     ] = None
     report: Annotated[
-        Path | None,
+        list[Path] | None,
         Option(
             metavar="FILE.html|.json",
-            help="Write the report: a page to look at, or JSON.",
+            help="Write the report: a page to look at, or JSON; given twice, both.",
             rich_help_panel=KEPT,
         ),
     ] = None
+
+    @property
+    def reports(self) -> tuple[Path, ...]:
+        """Return the files that the report goes to."""
+        return tuple(self.report or ())
 
     @property
     def pace(self) -> list[str]:

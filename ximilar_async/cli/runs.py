@@ -57,8 +57,7 @@ def carry_out(plan: Plan) -> int:
         XimilarError: the service refuses or does not answer before anything is sent.
     """
     dry_run, output = plan.run.dry_run, plan.output
-    if plan.run.report is not None and plan.run.report.is_file():
-        plan.run.report.unlink()  # an earlier run's report would pass for this one's
+    forget_reports(plan.run)
 
     async def work(signals: Signals) -> int:
         async with open_client(
@@ -80,6 +79,13 @@ def carry_out(plan: Plan) -> int:
     return run(work)
 
 
+def forget_reports(run_: Run) -> None:
+    """Remove an earlier run's reports: they would pass for this one's."""
+    for path in run_.reports:
+        if path.is_file():
+            path.unlink()
+
+
 def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
     """See before a long run whether its files can be written, and that no two are the same.
 
@@ -91,18 +97,20 @@ def check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:
         UsageError: a folder is not there, the report's file ends in neither .html nor .json, or a
             file that is written is also something else.
     """
-    written = {"--journal": run_.journal, "--rejects": run_.rejects, "--report": run_.report}
-    for name, path in written.items():
+    reports = [("--report", path) for path in run_.reports]
+    written = [("--journal", run_.journal), ("--rejects", run_.rejects), *reports]
+    for name, path in written:
         if path is not None and path.is_dir():
             raise failures.UsageError(f"{name} {str(path)!r} is a folder: name a file")
         if path is not None and not path.parent.is_dir():
             raise failures.UsageError(f"{name}: there is no folder {str(path.parent)!r}")
-    if run_.report is not None and run_.report.suffix.lower() not in ENDINGS:
-        raise failures.UsageError(
-            "--report writes a page or JSON: name a file that ends in .html or .json, not "
-            f"{run_.report.name!r}"
-        )
-    _refuse_same([*inputs.items(), *written.items()])
+    for _, path in reports:
+        if path.suffix.lower() not in ENDINGS:
+            raise failures.UsageError(
+                "--report writes a page or JSON: name a file that ends in .html or .json, not "
+                f"{path.name!r}"
+            )
+    _refuse_same([*inputs.items(), *written])
 
 
 def _refuse_same(files: Iterable[tuple[str, Path | None]]) -> None:
@@ -170,14 +178,9 @@ def is_written(
             again is what helps.
         again: What `replay` takes besides.
     """
-
-    def write(path: Path) -> None:
-        replay = ""
-        if operation is not None:
-            replay = replay_command(operation, place, access, run_, again)
-        report.write(path, command=own_command(), replay=replay)
-
-    return _wrote(run_, write)
+    replay = "" if operation is None else replay_command(operation, place, access, run_, again)
+    command = own_command()
+    return _wrote(run_, lambda path: report.write(path, command=command, replay=replay))
 
 
 def write_plan_report(plan: SyncPlan, run_: Run, apply: str) -> bool:
@@ -200,18 +203,19 @@ def write_plan_report(plan: SyncPlan, run_: Run, apply: str) -> bool:
 
 
 def _wrote(run_: Run, write: Callable[[Path], object]) -> bool:
-    if run_.report is None:
-        return True
-    try:
-        write(run_.report)
-    except OSError as error:
-        complain("error", failures.message(error))
-        return False
-    except Exception as error:  # noqa: BLE001 - a page that fails hides nothing of what was done
-        words = f"{run_.report}: the report cannot be written, which is a defect of ours: {error!r}"
+    """Write each report that is wanted; tell whether all are there."""
+    wrong = []
+    for path in run_.reports:
+        try:
+            write(path)
+        except OSError as error:
+            wrong.append(failures.message(error))
+        except Exception as error:  # noqa: BLE001 - a page that fails hides nothing of what was done
+            defect = "the report cannot be written, which is a defect of ours"
+            wrong.append(f"{path}: {defect}: {error!r}")
+    for words in wrong:
         complain("error", words)
-        return False
-    return True
+    return not wrong
 
 
 def _tell_plan(plan: Plan, collection: Collection) -> None:

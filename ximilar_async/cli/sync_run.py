@@ -21,7 +21,7 @@ from .connect import find_collection, open_client
 from .failures import UsageError
 from .options import option_words
 from .progress import Remarks, live, ticking
-from .runs import is_written, write_plan_report
+from .runs import forget_reports, is_written, write_plan_report
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_live import SyncWatch, plan_picture
@@ -69,9 +69,7 @@ def carry_out(order: Order) -> int:
         UsageError: it is refused, or no token or collection was named.
         XimilarError: the service refuses or does not answer, or the state cannot be used.
     """
-    report = order.run.report
-    if report is not None and report.is_file():
-        report.unlink()  # an earlier run's report would pass for this one's
+    forget_reports(order.run)
 
     async def work(signals: Signals) -> int:
         async with open_client(order.access, processes=order.run.processes) as client:
