@@ -313,6 +313,13 @@ def test_no_page_holds_the_secrets_of_an_address(told: Callable[..., Any], tmp_p
         assert "stands for a user, password or query" in text
 
 
+def test_a_token_file_that_is_not_there_is_called_by_its_option(told: Callable[..., Any]) -> None:
+    """So that nobody looks for a catalog of that name."""
+    done = told("count", "-c", "c1", "--url", "http://127.0.0.1:9", "--token-file", "nowhere")
+    assert done.code == 2
+    assert "--token-file: 'nowhere': No such file" in done.err
+
+
 # --- what is printed -----------------------------------------------------------------------------
 
 

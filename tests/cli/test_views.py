@@ -9,12 +9,12 @@ from attrs import evolve
 from rich.console import Console
 
 from ximilar_async._models import Match
-from ximilar_async.bulk import ExitCode, Outcome, Report, Result, Stop
+from ximilar_async.bulk import ExitCode, Origin, Outcome, Report, Result, Stop
 from ximilar_async.cli.failures import UsageError, exit_code, message
 from ximilar_async.cli.pace import Pace, share_done, time_left
 from ximilar_async.cli.progress import Remarks, Watch, run_view
 from ximilar_async.cli.screen import plain
-from ximilar_async.cli.tables import fields_to_show, matches_view, report_view
+from ximilar_async.cli.tables import fields_to_show, headline, matches_view, report_view
 from ximilar_async.errors import (
     AccountingError,
     AnswerError,
@@ -77,6 +77,25 @@ def test_a_report_shows_each_outcome_with_its_count() -> None:
         "  r8 (line 8): AVIF is not supported",
         "  line 9 has no image",
     ]
+
+
+def test_what_earlier_runs_decided_counts_and_is_told_but_is_no_speed() -> None:
+    """After a resume, and after a stop, the speed is what this run did; the rest has its place."""
+    counts = {Outcome.INSERTED: 71, Outcome.REJECTED: 28, Outcome.FAILED: 1}
+    origin = Origin(journal="run.journal", rejects="rej 2.jsonl")
+    report = evolve(REPORT, read=100, counts=counts, resumed=100, origin=origin)
+    assert shown(report_view(report)).splitlines() == [
+        "insert: 100 records read in 2.0 s, 3 requests",
+        "  71    inserted",
+        "  28    rejected",
+        "   1    failed",
+        "100 of them were decided by earlier runs (run.journal)",
+        "all that were rejected or failed are in rej 2.jsonl",
+    ]
+    stopped = {Outcome.INSERTED: 40, Outcome.NOT_ATTEMPTED: 630}
+    report = evolve(REPORT, read=670, counts=stopped, origin=origin)
+    assert headline(report) == "insert: 670 records read in 2.0 s (20 a second), 3 requests"
+    assert "all that were" not in shown(report_view(report))
 
 
 def test_one_reason_of_many_records_is_said_once() -> None:

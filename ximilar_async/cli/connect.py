@@ -146,15 +146,14 @@ def read_token(access: Access) -> str:
     """Return the token from the file that was named, or from the variable XIMILAR_TOKEN.
 
     Raises:
-        UsageError: there is none.
-        OSError: the file cannot be read.
+        UsageError: there is none, or the file cannot be read.
     """
     file = access.token_file
     token = os.environ.get("XIMILAR_TOKEN", "") if file is None else _read(file)
     if token.strip():
         return token
     if file is not None:
-        raise UsageError(f"no API token: the file {str(file)!r} is empty")
+        raise UsageError(f"no API token: the file {str(file)!r} (--token-file) is empty")
     raise UsageError(
         "no API token: set the variable XIMILAR_TOKEN, or name a file that holds it with "
         "--token-file; --emulator needs none"
@@ -165,7 +164,9 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"the file {str(file)!r} holds no token: it is not text") from None
+        raise UsageError(f"--token-file: {str(file)!r} holds no token: it is not text") from None
+    except OSError as error:
+        raise UsageError(f"--token-file: {str(file)!r}: {error.strerror or error}") from None
 
 
 def find_collection(client: Ximilar, place: Place, **settings: Any) -> Collection:

@@ -69,7 +69,8 @@ class Watch:
         """
         share, rate = share_done(report, position, self.max_records), 0.0
         if report.read:  # before, nobody knows yet what earlier runs have decided
-            rate = self._records.add(report.elapsed, sum(report.counts.values()))
+            decided = sum(report.counts.values()) - report.not_attempted
+            rate = self._records.add(report.elapsed, decided)
             self._left = self._time_left(report, share)
         return run_view(self.title, report, share, rate, self._left)
 

@@ -71,6 +71,7 @@ def colour(outcome: Outcome) -> str:
 def report_view(report: Report) -> RenderableType:
     """Return a report to print: what was done, a count for each outcome, samples of trouble."""
     parts: list[RenderableType] = [Text(headline(report), "bold"), _counts(report)]
+    parts += [Text(line) for line in _earlier_lines(report)]
     parts += [
         _samples(report, outcome, results)
         for outcome in _SHOWN
@@ -86,6 +87,17 @@ def report_view(report: Report) -> RenderableType:
         odd = ", ".join(f"{plain(what)} ({n:,})" for what, n in report.anomalies.items())
         parts.append(Text(f"odd: {odd}", "yellow"))
     return Group(*parts)
+
+
+def _earlier_lines(report: Report) -> Iterable[str]:
+    """Yield what counts but was not seen by this run, or is not shown, and where to find it."""
+    if report.resumed:
+        yield f"{report.resumed:,} of them were decided by earlier runs ({report.origin.journal})"
+    kept = (Outcome.REJECTED, Outcome.FAILED)
+    samples = report.samples
+    hidden = any(report.counts.get(one, 0) > len(samples.get(one, ())) for one in kept)
+    if hidden and report.origin.rejects:
+        yield f"all that were rejected or failed are in {report.origin.rejects}"
 
 
 def _inferred(report: Report) -> str:
@@ -104,10 +116,10 @@ def headline(report: Report) -> str:
         >>> headline(Report(operation="insert", read=1200, counts={}, requests=120, elapsed=2.0))
         'insert: 1,200 records read in 2.0 s, 120 requests'
     """
-    done = sum(report.counts.values())
     words = f"{report.operation}: {counted(report.read, 'record')} read in {report.elapsed:.1f} s"
-    if done and report.elapsed and not report.dry_run:
-        words += f" ({done / report.elapsed:,.0f} a second)"
+    rate = report.records_per_second  # of what this run decided
+    if rate and not report.dry_run:
+        words += f" ({rate:,.0f} a second)"
     words += f", {counted(report.requests, 'request')}"
     if report.retries:
         words += f", {report.retries:,} of them repeated"
