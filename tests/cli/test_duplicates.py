@@ -118,6 +118,7 @@ def test_the_list_is_what_delete_takes(told: Callable[..., Any], catalog: Path) 
         (("--delete-list", "extra.csv"), ["--delete-list", ".txt or .jsonl", "extra.csv"]),
         (("--delete-list", "no/extra.txt"), ["--delete-list", "no folder 'no'"]),
         (("--delete-list", "a.txt", "--html", "a.txt"), ["the same file"]),
+        (("--html", "."), ["--html '.' is a folder"]),
         (("--radius", "-1"), ["distance of at least 0"]),
         (("--filter", "[]"), ["--filter must be an object"]),
     ],

@@ -130,7 +130,7 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(
             assert (done.code, done.out) == (2, "")
             assert "File too large" in done.err
             assert page.read_text() == "the page before"
-            assert not list(tmp_path.glob(".*.part"))
+            assert not list(tmp_path.glob(".*"))
 
 
 def test_the_page_of_a_search_holds_query_and_matches(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ximilar_async._collection import Collection
 from ximilar_async._models import Record
 from ximilar_async.bulk import _duplicates as library
 from ximilar_async.bulk._duplicate_groups import Group, Groups
+from ximilar_async.bulk._report_file import write_whole
 from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
@@ -251,8 +252,7 @@ async def _write_page(collection: Collection, groups: Groups, wish: Wish) -> Non
         remote=wish.remote,
     )
     made = await asyncio.to_thread(page.render)
-    with opened(str(html)) as target:
-        target.write(made.html.encode("utf-8"))
+    write_whole(html, made.html)
     if wish.output.json:
         put_json({"page": str(html), "groups": len(groups), "records": groups.records})
     else:

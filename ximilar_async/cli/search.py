@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 from typer import Argument, Option
 
 from ximilar_async._models import Match, Record, SearchAnswer
+from ximilar_async.bulk._report_file import write_whole
 from ximilar_async.pages import counted
 
 from .connect import find_collection, open_client
-from .export import opened
 from .failures import UsageError
 from .found_options import Html, Images, read_names
 from .options import ACTION, Access, Output, Place
@@ -94,8 +94,7 @@ def search(
         page = await asyncio.to_thread(
             search_page, query, answer.matches, place=words, images=images, fields=names
         )
-        with opened(str(html)) as target:
-            target.write(page.html.encode("utf-8"))
+        write_whole(html, page.html)
         _tell_page(html, answer.matches, output)
         tell_missing(page.missing, images, output)
         return 0
@@ -186,6 +185,8 @@ def check_page(html: Path | None, images: Path | None) -> None:
         if images is not None:
             raise UsageError("--images goes with --html: it is where the page's images lie")
         return
+    if html.is_dir():
+        raise UsageError(f"--html {str(html)!r} is a folder: name a file")
     if not html.parent.is_dir():
         raise UsageError(f"--html: there is no folder {str(html.parent)!r}")
     if images is not None and not images.exists():
