@@ -18,6 +18,7 @@ from .run_options import EXIT_CODES, Insertion, Run
 from .runs import check_files
 from .sync_options import (
     AllowDelete,
+    AllowLostFields,
     AllowNewCatalog,
     Apply,
     MaxDeletions,
@@ -53,7 +54,8 @@ gone is deleted, last. Interrupted anyhow and started again it goes on; run twic
 sends no write. The state file says what is stored: keep it, and use one for each collection.
 
 Refused, with nothing sent: an empty SOURCE, one without any id that is stored, more deletions \
-than --max-deletions. A SOURCE that broke off deletes nothing.
+than --max-deletions, a field that goes away in most stored records. A SOURCE that broke off \
+deletes nothing.
 """
     + NOTES
     + EXIT_CODES.replace("rejected or failed", "rejected, failed or not deleted")
@@ -67,6 +69,7 @@ _DEFAULTS: Final = {
     "max_deletions": "5%",
     "allow_delete": False,
     "allow_new_catalog": False,
+    "allow_lost_fields": False,
     "remote_field": "ximilar_async_sync",
 }
 """Settings that a plan holds: beside --apply none of them is to be said."""
@@ -93,6 +96,7 @@ def sync(
     max_deletions: MaxDeletions = "5%",
     allow_delete: AllowDelete = False,
     allow_new_catalog: AllowNewCatalog = False,
+    allow_lost_fields: AllowLostFields = False,
     price_insert: PriceInsert = None,
     price_update: PriceUpdate = None,
     price_delete: PriceDelete = None,
@@ -119,6 +123,7 @@ def sync(
         "max_deletions": max_deletions,
         "allow_delete": allow_delete,
         "allow_new_catalog": allow_new_catalog,
+        "allow_lost_fields": allow_lost_fields,
         "remote_field": remote_field,
     }
     said = {"format": format, "encoding": encoding, "delimiter": delimiter}

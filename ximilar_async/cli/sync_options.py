@@ -104,6 +104,16 @@ AllowDelete: TypeAlias = Annotated[
         rich_help_panel=GUARDS,
     ),
 ]
+AllowLostFields: TypeAlias = Annotated[
+    bool,
+    Option(
+        "--allow-lost-fields",
+        metavar="",
+        help="Remove a field from most stored records; else SOURCE is taken for one that has lost "
+        "a column, and refused.",
+        rich_help_panel=GUARDS,
+    ),
+]
 AllowNewCatalog: TypeAlias = Annotated[
     bool,
     Option(
@@ -194,6 +204,7 @@ def read_state(text: str) -> Path | str | None:
 _IN_OPTIONS: Final = {
     "allow_new_catalog": "--allow-new-catalog",
     "allow_delete": "--allow-delete",
+    "allow_lost_fields": "--allow-lost-fields",
     "max_deletions": "--max-deletions",
     'state="remote"': "--state remote",
 }

@@ -1,13 +1,14 @@
-"""A catalog whose export lost a column is told of, in the plan and in the report."""
+"""A catalog whose export lost a column is refused; allowed, it is told of in plan and report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bulk.sync.shop import opened, product
+from bulk.sync.shop import READING, opened, product
 
 from ximilar_async import bulk
+from ximilar_async.errors import SyncRefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +32,18 @@ async def test_a_field_that_goes_away_in_most_records(
             await bulk.insert(shop.collection, full)
         else:
             await bulk.sync(shop.collection, full, state=state)
-        with await bulk.plan_sync(shop.collection, catalog, state=state) as plan:
+        terms: dict[str, Any] = {"state": state}
+        if notes:
+            for begin in (bulk.plan_sync, bulk.sync):
+                shop.clear()
+                with pytest.raises(SyncRefusedError, match=f"^{NOTE}: nothing .*allow_lost_fields"):
+                    await begin(shop.collection, catalog, **terms)
+                assert {method for method, _ in shop.log} <= READING
+            terms["allow_lost_fields"] = True
+        with await bulk.plan_sync(shop.collection, catalog, **terms) as plan:
             assert list(plan.notes) == notes
             assert (NOTE in plan.summary()) is bool(notes)
-        report = await bulk.sync(shop.collection, catalog, state=state)
+        report = await bulk.sync(shop.collection, catalog, **terms)
         assert (report.updated, list(report.notes)) == (lost, notes)
         report = await bulk.sync(shop.collection, catalog, state=state)
         assert (report.unchanged, list(report.notes)) == (30, [])

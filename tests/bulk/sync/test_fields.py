@@ -40,8 +40,9 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
 async def test_other_stored_fields_stay(shop: Shop, state: Any) -> None:
     """Only what is named is compared, changed and removed; a second run sends nothing."""
     catalog = [product(n, price=n + 100, name="not sent") for n in range(20)]
+    terms: dict[str, Any] = {"state": state, "options": PRICES, "allow_lost_fields": True}
     for _ in range(2):
-        await bulk.sync(shop.collection, catalog, state=state, options=PRICES)
+        await bulk.sync(shop.collection, catalog, **terms)
     stored = {name: told(record) for name, record in (await shop.stored()).items()}
     assert stored == {f"p{n}": product(n, price=n + 100, owner="x") for n in range(20)}
     shop.clear()

@@ -52,7 +52,7 @@ def test_a_usual_night_passes() -> None:
         ({"usable": 0, "broken": "cut off"}, r"^cut off: no record of catalog\.jsonl can be used"),
         (
             {"usable": 0, "first_fault": "line 2 has no `_id`"},
-            r"^line 2 has no `_id`: none of the 100 records of catalog\.jsonl can be used, and nothing",
+            r"^line 2 has no `_id`: none of the 100 records of catalog\.jsonl can be used, and",
         ),
         ({"common": 0}, r"none of the 100 ids .* among the 100 stored .*allow_new_catalog"),
         ({"gone": 40}, r"40 of 100 stored .* \(40\.0%\), more than the 5% .*allow_delete"),

@@ -61,7 +61,7 @@ async def test_a_version_field_forgotten_once(shop: Shop, state: Any) -> None:
 async def test_another_version_field(shop: Shop, state: Any) -> None:
     """Versions of two fields are not compared; those of the new one hold from the next sync on."""
     await bulk.sync(shop.collection, versioned("etag"), state=state, version_field="etag")
-    terms = {"state": state, "version_field": "sha"}
+    terms = {"state": state, "version_field": "sha", "allow_lost_fields": True}
     report = await bulk.sync(shop.collection, versioned("sha"), **terms)
     assert (report.replaced, report.updated) == (0, 40)
     report = await bulk.sync(shop.collection, versioned("sha", p3="v2"), **terms)

@@ -50,6 +50,7 @@ def sync(
     max_deletions: float | str = "5%",
     allow_delete: bool = False,
     allow_new_catalog: bool = False,
+    allow_lost_fields: bool = False,
     remote_field: str = "ximilar_async_sync",
     options: Options | None = None,
 ) -> SyncJob:
@@ -89,6 +90,7 @@ def sync(
             number of records.
         allow_delete: Whether any number may be deleted.
         allow_new_catalog: Whether a source may have no `_id` in common with what is stored.
+        allow_lost_fields: Whether a field may go away in most of what is stored.
         remote_field: Name of the field with state="remote".
         options: How the bulk runs are sent; `on_result` and `rejects` are told of every record that
             was sent or turned away, `progress` of the bulk run under way; `fields` are all that
@@ -102,7 +104,8 @@ def sync(
         ConfigError: a setting cannot work.
         SourceError: there is no such file or folder; (when awaited) nothing of it can be read.
         SyncRefusedError: (when awaited) nobody can have meant it: an empty source, no common ids,
-            too many deletions; nothing was sent, and the message says what to do.
+            too many deletions, a column that is lost; nothing was sent, and the message says what
+            to do.
         StateError: (when awaited) the state is in use, of another collection, newer or damaged.
         BulkAborted: (when awaited) as for `insert`; it carries the `SyncReport`.
 
@@ -122,6 +125,7 @@ def sync(
         ceiling=max_deletions,
         allow_delete=allow_delete,
         allow_new_catalog=allow_new_catalog,
+        allow_lost_fields=allow_lost_fields,
         remote_field=remote_field,
         options=options or Options(),
     )
@@ -148,6 +152,7 @@ async def plan_sync(
     max_deletions: float | str = "5%",
     allow_delete: bool = False,
     allow_new_catalog: bool = False,
+    allow_lost_fields: bool = False,
     remote_field: str = "ximilar_async_sync",
     options: Options | None = None,
 ) -> SyncPlan:
@@ -168,6 +173,7 @@ async def plan_sync(
         max_deletions: How much may be deleted unasked.
         allow_delete: Whether any number may be deleted.
         allow_new_catalog: Whether a source may have no `_id` in common with what is stored.
+        allow_lost_fields: Whether a field may go away in most of what is stored.
         remote_field: Name of the field with state="remote".
         options: How look-ups are sent.
 
@@ -196,6 +202,7 @@ async def plan_sync(
         ceiling=max_deletions,
         allow_delete=allow_delete,
         allow_new_catalog=allow_new_catalog,
+        allow_lost_fields=allow_lost_fields,
         remote_field=remote_field,
         options=options or Options(),
     )

@@ -9,7 +9,7 @@ from attrs import frozen
 from ximilar_async.errors import ConfigError, SyncRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .difference import Mode
 
@@ -144,6 +144,23 @@ def _without_records(found: Findings) -> str:
         "empty catalog is mostly a broken export. Look at the source; to empty a collection, "
         "delete its records"
     )
+
+
+def refuse_lost_fields(lost: Sequence[str], *, allow_lost_fields: bool) -> None:
+    """Refuse to remove a field from most records, as a source would that has lost a column.
+
+    Args:
+        lost: What `lost_fields` says.
+        allow_lost_fields: Whether it is meant.
+
+    Raises:
+        SyncRefusedError: it is not said to be meant.
+    """
+    if lost and not allow_lost_fields:
+        raise SyncRefusedError(
+            f"{'; '.join(lost)}: nothing was sent. Check the source; if fields are to go, allow it "
+            "(allow_lost_fields)"
+        )
 
 
 def lost_fields(removed: Mapping[str, int], stored: int) -> list[str]:

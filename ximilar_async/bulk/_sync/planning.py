@@ -15,7 +15,7 @@ from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import SourceError, SyncRefusedError
 
 from .difference import Action, Phase
-from .guards import Findings, lost_fields, refuse, withheld
+from .guards import Findings, lost_fields, refuse, refuse_lost_fields, withheld
 from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .refused import ANY
@@ -229,7 +229,9 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     await look(prepared, course)
     course.check()
     lost = await asyncio.to_thread(prepared.work.removed)
-    prepared.notes += lost_fields(lost, prepared.stored)
+    notes = lost_fields(lost, prepared.stored)
+    refuse_lost_fields(notes, allow_lost_fields=terms.allow_lost_fields)
+    prepared.notes += notes
     await asyncio.to_thread(_take_up_refused, prepared)
     prepared.images_unknown += reader.images_unknown
 

@@ -64,6 +64,7 @@ class Terms:
     ceiling: Ceiling = field(factory=lambda: Ceiling(share=0.05), converter=_ceiling)
     allow_delete: bool = field(default=False, validator=instance_of(bool))
     allow_new_catalog: bool = field(default=False, validator=instance_of(bool))
+    allow_lost_fields: bool = field(default=False, validator=instance_of(bool))
     remote_field: str = field(default=MARK_FIELD, validator=instance_of(str))
     options: Options = field(factory=Options, validator=_is_ours)
 
