@@ -209,3 +209,64 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -
     assert json.loads(path.read_text())["read"] == 7
     assert path.stat().st_mode & 0o777 == 0o640
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "report.json"]
+
+
+async def test_a_stopped_sync_says_what_is_left(tmp_path: Path) -> None:
+    """How many were not sent, and that the next one goes on."""
+    async with (
+        Emulator(faults=Faults(faults.slow(0.02))) as emulator,
+        Ximilar("any", transport=emulator.transport(), limits=Limits(concurrency=2)) as client,
+    ):
+        options = bulk.Options(batch_size=1)
+        job = bulk.sync(
+            client.collection("c1"), RECORDS, state=tmp_path / "s", mode="mirror", options=options
+        )
+        count = 0
+        async for _ in job.results():
+            count += 1
+            if count == 20:
+                job.stop("interrupted by SIGINT")
+        report = await job
+    assert report.not_attempted > 100
+    page = written(report, tmp_path, command="ximilar-async sync all.jsonl -c c1")
+    words = f"Ended early: interrupted by SIGINT. {report.not_attempted} records not sent"
+    assert words in page.text
+    assert "Run it again for the rest. The next sync goes on from there." in page.text
+    assert page.text.count("ximilar-async sync all.jsonl -c c1") == 2
+
+
+async def test_a_sync_shows_its_records_by_what_became_of_them(tmp_path: Path) -> None:
+    """Whatever stage told of them, in one table each, as the report counts them; JSON has them."""
+    rejects = tmp_path / "r.jsonl"
+    retry = Retry(attempts=2, base=0.01, cap=0.02)
+    options = bulk.Options(rejects=rejects, retry=retry, batch_size=1)
+    settings: Any = {"state": tmp_path / "s", "mode": "mirror", "options": options}
+    plan = Faults(faults.poison({"5"}, status=500, methods="update"))
+    async with (
+        Emulator(faults=plan) as emulator,
+        Ximilar("any", transport=emulator.transport()) as client,
+    ):
+        collection = client.collection("c1")
+        await bulk.sync(collection, RECORDS[:50], **settings)
+        changed = [record | {"price": 5} for record in RECORDS[:49]]
+        changed += [{"_id": "no image"}, changed[0]]
+        report = await bulk.sync(collection, changed, allow_delete=True, **settings)
+    assert (report.rejected, report.failed, report.already_present) == (1, 1, 1)
+    page = written(report, tmp_path)
+    assert "Rejected: 1" in page.text
+    assert "Failed: 1" in page.text
+    report.write(tmp_path / "r.json")
+    records = json.loads((tmp_path / "r.json").read_text())["records"]
+    assert {name: [one["id"] for one in some] for name, some in records.items()} == {
+        "rejected": ["no image"],
+        "failed": ["5"],
+    }
+
+
+def test_settings_are_called_as_they_were_set(tmp_path: Path) -> None:
+    """A page of a command line names its options, one of a program the arguments."""
+    report = bulk.SyncReport(mode="mirror", read=2, withheld="allow them (allow_delete)")
+    assert "(allow_delete)" in written(report, tmp_path).text
+    page = written(report, tmp_path, command="ximilar-async sync a.csv")
+    assert "(--allow-delete)" in page.text
+    assert "allow_delete" not in page.text

@@ -104,7 +104,7 @@ def _facts(report: Report, groups: Sequence[Group]) -> list[Fact]:
         Fact("read", report.read),
         *outcome_facts(_counts(report), groups),
         *effort_facts(report.elapsed, report.requests, report.retries),
-        Fact("records a second", round(report.records_per_second)),
+        Fact("records/s", round(report.records_per_second)),
     ]
 
 

@@ -52,6 +52,9 @@ OTHER_REASONS: Final = "other reasons"
 
 _LONGEST_REASON: Final = 300
 
+_REMEMBERED: Final = 100
+"""Reasons whose kinds are remembered."""
+
 _OWN: Final = re.compile(r"'[^']*'|(?<=[( ])(?![45]\d\d\b)\d[\d,.]*(?= )")
 """What is one record's own in a reason: what is quoted, and numbers that are no codes."""
 
@@ -66,6 +69,7 @@ class Samples:
     _kept: dict[Outcome, list[Result]] = field(factory=dict, init=False)
     _reasons: dict[Outcome, Counter[str]] = field(factory=dict, init=False)
     _images: int = field(default=_IMAGES, init=False)
+    _kinds: dict[tuple[str, int | None], str] = field(factory=dict, init=False)
 
     def add(self, result: Result) -> None:
         """Take note of a result."""
@@ -77,7 +81,7 @@ class Samples:
             kept.append(self._small(result))
         if result.reason:
             reasons = self._reasons.setdefault(outcome, Counter())
-            words = kind_of(result.reason, result.where, result.id, result.code)
+            words = self._kind(result)
             known = words in reasons or len(reasons) < _REASONS
             reasons[words if known else OTHER_REASONS] += 1
 
@@ -95,6 +99,15 @@ class Samples:
     def reasons(self) -> dict[Outcome, dict[str, int]]:
         """Return how often each reason was met, by outcomes."""
         return {outcome: dict(counts) for outcome, counts in self._reasons.items()}
+
+    def _kind(self, result: Result) -> str:
+        """Return what `kind_of` does; most records have one of a few reasons."""
+        alone = _alone(result.reason[:_WORDS], result.where, result.id), result.code
+        if (known := self._kinds.get(alone)) is None:
+            known = kind_of(*alone)
+            if len(self._kinds) < _REMEMBERED:
+                self._kinds[alone] = known
+        return known
 
     def _small(self, result: Result) -> Result:
         sample = sample_of(result)
@@ -183,21 +196,18 @@ def why(reason: str, where: str, id: str | None, code: int | None) -> str:
     return _with_code(_alone(reason, where, id), code)
 
 
-def kind_of(reason: str, where: str = "", id: str | None = None, code: int | None = None) -> str:
+def kind_of(reason: str, code: int | None = None) -> str:
     """Return what a reason shares with others: what is quoted and counted is one record's own.
 
     Args:
-        reason: As for `why`.
-        where: Likewise.
-        id: Likewise.
-        code: Likewise.
+        reason: Without the record's place and id.
+        code: What the service gave.
 
     Example:
         >>> kind_of("`_file` 'a.jpg': is truncated (114 bytes not processed)")
         "`_file` '…': is truncated (… bytes not processed)"
     """
-    words = _alone(reason[:_WORDS], where, id)
-    return _with_code(_OWN.sub(_anything, words), code)[:_LONGEST_REASON]
+    return _with_code(_OWN.sub(_anything, reason), code)[:_LONGEST_REASON]
 
 
 def _alone(reason: str, where: str, id: str | None) -> str:
