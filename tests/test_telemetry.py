@@ -134,6 +134,30 @@ async def test_a_span_is_as_long_as_its_metric_says(sight: Sight) -> None:
     }
 
 
+async def test_metrics_have_the_units_of_the_conventions(sight: Sight) -> None:
+    """Kinds and units are what the conventions say, and what docs/opentelemetry.md promises."""
+    failing = [TimedOutError("late")]
+    service = ScriptedService(lambda *_: failing.pop() if failing else None, delay=0.3)
+    async with sight.client(service) as client:
+        await bulk.insert(client.collection("shoes"), records(3))
+        data = sight.reader.get_metrics_data()
+    assert data is not None
+    (scope,) = data.resource_metrics[0].scope_metrics
+    told = {metric.name: (type(metric.data).__name__, metric.unit) for metric in scope.metrics}
+    assert told == {
+        http_metrics.HTTP_CLIENT_REQUEST_DURATION: ("Histogram", "s"),
+        db_metrics.DB_CLIENT_OPERATION_DURATION: ("Histogram", "s"),
+        "http.client.active_requests": ("Sum", "{request}"),
+        "ximilar.client.gate.limit": ("Sum", "{request}"),
+        "ximilar.client.gate.waiting": ("Sum", "{request}"),
+        "ximilar.client.retries": ("Sum", "{request}"),
+        "ximilar.bulk.records": ("Sum", "{record}"),
+        "ximilar.bulk.pending": ("Sum", "{record}"),
+    }
+    rising = {m.name for m in scope.metrics if getattr(m.data, "is_monotonic", False)}
+    assert rising == {"ximilar.client.retries", "ximilar.bulk.records"}
+
+
 async def test_the_account_has_no_collection(sight: Sight) -> None:
     """A call beside all collections is named by its method and the server."""
     transport = ScriptedTransport([refusal(401, b"no such token")])
