@@ -19,6 +19,9 @@ from cli.conftest import environment
 from documented import picture
 
 from ximilar_async.cli.again import NAME, TYPED, lacks_records, own_command, without_secrets
+from ximilar_async.cli.options import Access, Place
+from ximilar_async.cli.run_options import Run
+from ximilar_async.cli.runs import is_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -340,6 +343,32 @@ def test_names_that_are_no_utf8_stop_neither_json_nor_the_report(
     assert (done.code, report["counts"]["inserted"], report["counts"]["rejected"]) == (1, 1, 1)
     written = json.loads((tmp_path / "r.json").read_text())
     assert written["counts"] == report["counts"]
+
+
+class Broken:
+    """A report that cannot be written to its first file."""
+
+    def __init__(self) -> None:
+        self.written: list[Path] = []
+
+    def write(self, path: Path, **_: str) -> None:
+        if not self.written:
+            self.written.append(path)
+            raise RuntimeError("a defect")
+        self.written.append(path)
+
+
+def test_a_page_that_fails_hides_nothing_of_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told in a line; the other file is written, and the run has its own exit code."""
+    report: Any = Broken()
+    run = Run(report=[tmp_path / "a.html", tmp_path / "b.json"])
+    assert not is_written(report, run, Place(), Access(), operation=None)
+    assert report.written == list(run.reports)
+    assert "a.html: the report cannot be written, which is a defect of ours" in (
+        capsys.readouterr().err
+    )
 
 
 @needs_bash
