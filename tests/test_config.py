@@ -178,6 +178,14 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         make_base_url(url)
 
 
+@pytest.mark.parametrize("url", ["htp://u:secret@h", "http:/u:secret@h/a", "http://u:secret@h:x"])
+def test_a_password_in_what_is_no_address_is_not_shown(url: str) -> None:
+    """Whoever mistypes the scheme does not find the password in a log."""
+    with pytest.raises(ConfigError, match="is not an address") as caught:
+        make_base_url(url)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url", ["http://h?", "http://h/a?b=c", "http://h#", "http://h/#x", "http://u:secret@h"]
 )

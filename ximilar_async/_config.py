@@ -267,7 +267,8 @@ def make_base_url(base_url: str | None) -> str:
         'http://127.0.0.1:8900'
     """
     url = str(base_url or os.environ.get("XIMILAR_URL") or DEFAULT_URL).strip().rstrip("/")
-    wrong = f"base_url {url!r} is not an address such as {DEFAULT_URL!r}"
+    shown = re.sub(r"[^/]*@", "…@", url)  # a user that is named there may have a password
+    wrong = f"base_url {shown!r} is not an address such as {DEFAULT_URL!r}"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
