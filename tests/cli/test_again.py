@@ -181,6 +181,16 @@ def test_a_pipe_is_not_read_again(told: Callable[..., Any], tmp_path: Path) -> N
     assert command == f"{NAME} replay r.jsonl -c c1 --emulator data"
 
 
+def test_where_nothing_failed_there_is_nothing_to_send_again(
+    told: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A program that goes on as long as there is a command comes to an end."""
+    (tmp_path / "list.jsonl").write_text(json.dumps(small("a")) + "\n")
+    kept = ("--rejects", "r.jsonl", "--report", "r.json")
+    assert told("insert", "list.jsonl", "-c", "c1", "--emulator=data", *kept).code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["replay"] is None
+
+
 def test_what_a_replay_could_not_send_is_where_it_was(
     told: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -178,8 +178,9 @@ def is_written(
             again is what helps.
         again: What `replay` takes besides.
     """
-    replay = "" if operation is None else replay_command(operation, place, access, run_, again)
-    command = own_command()
+    command, replay = own_command(), ""
+    if operation is not None and run_.reports and (report.failed or report.rejected):
+        replay = replay_command(operation, place, access, run_, again)
     return _wrote(run_, lambda path: report.write(path, command=command, replay=replay))
 
 
