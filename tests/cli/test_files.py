@@ -110,6 +110,19 @@ def test_a_stored_record_names_no_file_of_ours(
         assert all(make_tile(record, Images.of(images, names)).image is None for record in records)
 
 
+def test_the_page_of_a_search_holds_no_secrets_of_the_address_that_was_typed() -> None:
+    """A page is sent around: neither its words nor its links hold a password or a signature."""
+    for url, linked in (
+        ("https://me:s3cret@shop.example/boot.jpg?X-Sig=abcdef", False),
+        ("https://shop.example/boot.jpg", True),
+    ):
+        page = search_page({"_url": url}, [], place="collection c1").html
+        assert "s3cret" not in page
+        assert "abcdef" not in page
+        assert "shop.example/boot.jpg" in page
+        assert (f'href="{url}"' in page) == linked
+
+
 def test_a_page_that_cannot_be_written_leaves_the_one_before(
     told: Callable[..., Any], serve: Callable[..., Any], photos: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from ximilar_async.pages import (
     thumbnail_of,
 )
 
+from .again import without_secrets
 from .screen import plain
 from .tables import fields_to_show
 
@@ -115,13 +116,13 @@ def search_page(
 
 def query_tile(query: Record, lie: Images = _NOWHERE) -> Tile:
     """Return the tile of what was searched with: a file that the user named, or a record."""
-    path = find_image(query) or lie.find(query)
-    url = query.get("_url")
-    name = query.get("_id") or (path.name if path else url)
+    path, url = find_image(query) or lie.find(query), str(query.get("_url", ""))
+    shown = without_secrets(url)  # as it was typed, it may hold a password or a signature
+    name = query.get("_id") or (path.name if path else shown)
     return Tile(
         image=thumbnail_of(path),
         title=str(name),
-        address=url if isinstance(url, str) else None,
+        address=url if url and shown == url else None,
     )
 
 
