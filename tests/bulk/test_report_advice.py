@@ -12,6 +12,7 @@ from bulk.test_report_page import written
 from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
 from ximilar_async.bulk._origin import Origin
+from ximilar_async.bulk._report_file import write_whole
 from ximilar_async.emulator import Emulator, Faults, faults
 from ximilar_async.errors import BulkAborted
 
@@ -204,6 +205,8 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -
         bad.write(path)
     with pytest.raises(OSError, match="too long"):
         good.write(tmp_path / f"{'x' * 300}.json")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "half of it \ud800")
     assert path.read_bytes() == before
     report_of({Outcome.INSERTED: 7}).write(link)
     assert json.loads(path.read_text())["read"] == 7

@@ -173,4 +173,4 @@ def most_often(groups: Sequence[Group], name: str) -> str:
     reasons = next((group.reasons for group in groups if group.name == name), {})
     words = max(reasons, key=lambda reason: reasons[reason], default="")
     number = reasons.get(words, 0)
-    return f"Most often, {number:,} times: {short(words)}." if number > 1 else ""
+    return f"Most often, {number:,} times: {short(words, 120)}." if number > 1 else ""

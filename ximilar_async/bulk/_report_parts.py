@@ -69,9 +69,9 @@ def tone_of(outcome: str) -> Tone:
     return _TONES.get(outcome, "good")
 
 
-def short(words: str) -> str:
+def short(words: str, most: int = _LONGEST) -> str:
     """Return words as far as a page shows them."""
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+    return words if len(words) <= most else f"{words[:most]}…"
 
 
 def outcome_bars(
