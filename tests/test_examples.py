@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.util
 import os
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+
+from ximilar_async.emulator import Emulator
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -174,3 +177,26 @@ def test_a_missing_token_costs_one_line(name: str, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "XIMILAR_TOKEN" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_night_is_told_once_and_kept_as_a_page(tmp_path: Path) -> None:
+    """A sync that went well ends with 0, is summed up in one line of the log, and has its page."""
+    _lay_out(tmp_path)
+    text = "sku;photo;price;name\n1;https://example.com/1.jpg;9;Boot\n"
+    (tmp_path / "shop.csv").write_text(text)
+    async with Emulator() as local:
+        settings = {"XIMILAR_TOKEN": "any", "XIMILAR_URL": local.url}
+        words = ("nightly_sync", "shop.csv", "shop")
+        done = await asyncio.to_thread(run, *words, folder=tmp_path, **settings)
+    assert done.returncode == 0
+    assert done.stderr.count("mirror: 1 records read: 1 inserted") == 1
+    assert "inserted" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_night_without_a_catalog_is_nobodys_outage(tmp_path: Path) -> None:
+    """A missing file ends with 2, not with the code of an outage, and last night's page goes."""
+    (tmp_path / "report.html").write_text("all is well")
+    done = run("nightly_sync", "gone.csv", "shop", folder=tmp_path, XIMILAR_TOKEN="any")
+    assert done.returncode == 2
+    assert "no such file" in done.stderr
+    assert "no such file" in (tmp_path / "report.html").read_text("utf-8")
