@@ -6,6 +6,7 @@ import ast
 import asyncio
 import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from contextlib import closing
@@ -17,7 +18,8 @@ import pytest
 from ximilar_async.emulator import Emulator
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES_DIR = ROOT / "examples"
+EXAMPLES = sorted(EXAMPLES_DIR.glob("*.py"))
 SHOWS = {
     "aiohttp_service": [
         '/health/ready: 200 {"ready": true}',
@@ -42,8 +44,11 @@ SHOWS = {
         "POST /search: 422",
         "POST /search: 415",
     ],
-    "nightly_sync": ["night 2 again: it mends what was under way: exit code 0", "300 products"],
-    "nightly_sync_nights": ["night 3, the export was empty: exit code 2", "300 products"],
+    "nightly_sync": [  # it plays nightly_sync_nights
+        "night 2 again: it mends what was under way: exit code 0",
+        "night 3, the export was empty: exit code 2",
+        "300 products",
+    ],
     "opentelemetry_console": ["bulk insert products", "nightly load", "ximilar.bulk.records 60"],
     "search_service": ["no answer for gone: 404", "50 searches", "record 0 is most like"],
     "similar_products": [
@@ -90,7 +95,7 @@ def _is_here(name: str) -> bool:
 
 def run(name: str, *words: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run an example in a folder, with these settings of the environment and no others."""
-    path = ROOT / "examples" / f"{name}.py"
+    path = EXAMPLES_DIR / f"{name}.py"
     if missing := _needed(path):
         pytest.skip(f"needs {', '.join(missing)}; `nox -s examples` installs it")
     kept = {key: text for key, text in os.environ.items() if not key.startswith("XIMILAR")}
@@ -117,7 +122,12 @@ def _docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
-@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
+def test_of_every_example_it_is_known_what_it_shows() -> None:
+    """A new example is run as well."""
+    assert {*SHOWS, "nightly_sync_nights"} == {path.stem for path in EXAMPLES}
+
+
+@pytest.mark.parametrize("name", SHOWS)
 def test_examples_run_by_themselves(name: str, tmp_path: Path) -> None:
     """In an empty folder, without token and address, each ends well and shows what it should."""
     done = run(name, folder=tmp_path)
@@ -143,12 +153,18 @@ def test_an_example_can_be_read_at_one_sitting(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
-def test_help_is_the_first_lines(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_help_is_the_first_lines(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`--help` prints the docstring and the options, and starts nothing."""
-    done = run(name, "--help", folder=tmp_path)
-    assert done.returncode == 0
-    assert _docstring(ROOT / "examples" / f"{name}.py") in done.stdout
+    if missing := _needed(path):
+        pytest.skip(f"needs {', '.join(missing)}; `nox -s examples` installs it")
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0
+    assert _docstring(path) in capsys.readouterr().out
 
 
 def _lay_out(folder: Path) -> None:
@@ -157,26 +173,41 @@ def _lay_out(folder: Path) -> None:
     (folder / "catalog.csv").write_text(text)
 
 
-@pytest.mark.parametrize("name", NEEDS_A_SERVICE)
-def test_a_service_that_is_not_there_costs_one_line(name: str, tmp_path: Path, nobody: str) -> None:
-    """Where nobody listens, an example says so without a traceback; its exit code is not 0."""
+async def _run_all(
+    calls: dict[str, list[str]], folder: Path, **settings: str
+) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Run examples side by side: they mostly wait."""
+    here = {
+        name: words for name, words in calls.items() if not _needed(EXAMPLES_DIR / f"{name}.py")
+    }
+    ended = await asyncio.gather(
+        *(
+            asyncio.to_thread(run, name, *words, folder=folder, **settings)
+            for name, words in here.items()
+        )
+    )
+    return dict(zip(here, ended, strict=True))
+
+
+async def test_a_service_that_is_not_there_costs_one_line(tmp_path: Path, nobody: str) -> None:
+    """Where nobody listens, each example says so without a traceback; its exit code is not 0."""
     _lay_out(tmp_path)
-    words = NEEDS_A_SERVICE[name]
-    done = run(name, *words, folder=tmp_path, XIMILAR_TOKEN="s3cret", XIMILAR_URL=nobody)
-    assert done.returncode != 0
-    assert "cannot connect" in done.stderr.splitlines()[-2 if name == "nightly_sync" else -1]
-    assert "Traceback" not in done.stderr
-    assert "s3cret" not in done.stdout + done.stderr
+    settings = {"XIMILAR_TOKEN": "s3cret", "XIMILAR_URL": nobody}
+    for name, done in (await _run_all(NEEDS_A_SERVICE, tmp_path, **settings)).items():
+        assert done.returncode != 0, name
+        assert "cannot connect" in done.stderr.splitlines()[-2 if name == "nightly_sync" else -1]
+        assert "Traceback" not in done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", [*NEEDS_A_SERVICE, "aiohttp_service", "search_service"])
-def test_a_missing_token_costs_one_line(name: str, tmp_path: Path) -> None:
+async def test_a_missing_token_costs_one_line(tmp_path: Path) -> None:
     """Without a token nothing is sent, and what is missing is named without a traceback."""
     _lay_out(tmp_path)
-    done = run(name, *NEEDS_A_SERVICE.get(name, ["shop"]), folder=tmp_path)
-    assert done.returncode != 0
-    assert "XIMILAR_TOKEN" in done.stderr
-    assert "Traceback" not in done.stderr
+    calls = {"aiohttp_service": ["shop"], "search_service": ["shop", "1"], "trickle": ["shop"]}
+    for name, done in (await _run_all(calls, tmp_path)).items():
+        assert done.returncode != 0, name
+        assert "XIMILAR_TOKEN" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 async def test_a_night_is_told_once_and_kept_as_a_page(tmp_path: Path) -> None:
