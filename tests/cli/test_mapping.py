@@ -80,7 +80,7 @@ def test_an_update_and_a_delete_need_less_of_the_mapping(
     assert (done.code, json.loads(done.out)["counts"]["not_attempted"]) == (0, 1)
     done = told("insert", catalog, *at)
     assert "no column 'photo'" in done.err
-    assert done.code == 1
+    assert done.code == 2
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,10 @@ def test_misspelt_columns_are_told_with_those_there_are(
     told: Callable[..., Any], catalog: Path
 ) -> None:
     """Nothing is sent, and the message names the likely one."""
-    done = told("insert", catalog, "--map", "id=skuu", "-c", "c1", "--emulator", "--json")
+    wrong = ("insert", catalog, "--map", "id=skuu", "-c", "c1", "--emulator")
+    done = told(*wrong)
+    assert (done.code, "nothing done" in done.out) == (2, True)
+    done = told(*wrong, "--json")
     assert "has no column 'skuu' (is it 'sku'?)" in done.err
     assert "its columns are sku, photo, labels, cost, notes" in done.err
     assert json.loads(done.out)["requests"] == 0

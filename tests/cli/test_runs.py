@@ -108,7 +108,7 @@ def test_a_line_that_can_be_no_id_is_rejected(told: Callable[..., Any], tmp_path
         assert words in done.out
     path.write_bytes(b"r1\n" + b"x" * 70_000)
     done = told("delete", path, *HERE)
-    assert done.code == 1
+    assert done.code == 2
     assert "error: source failed: line 2 of gone.txt is too long for an id" in done.err
 
 

@@ -59,7 +59,7 @@ def test_each_stage_is_named_with_its_share() -> None:
         phases={"insert": phase("insert", 60, inserted=30)},
     )
     shown = lines(watch.picture(report, (60, 120)))
-    assert shown[0] == "sync shop.csv: 880 unchanged, 30 inserted"
+    assert shown[0] == "sync shop.csv: 880 unchanged"
     assert shown[1].startswith("insert 25% 60 records read")
     assert shown[2] == "30 inserted, 30 under way"
 

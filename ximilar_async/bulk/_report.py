@@ -216,7 +216,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return what the command line exits with: 0 all decided, 1 some rejected or failed, …."""
+        """Return what the command line exits with: 0 all decided, 1 some rejected or failed, ….
+
+        A source of which nothing can be read (no such column, another encoding) is a usage error.
+        """
+        if self.stop is Stop.SOURCE and not self.read:
+            return ExitCode.USAGE
         if self.stop is not None:
             return _EXIT_CODES.get(self.stop, ExitCode.TROUBLE)
         good = self.ok or (self.dry_run and not self.rejected)

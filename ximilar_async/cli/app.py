@@ -112,6 +112,8 @@ def run(words: Sequence[str]) -> int:
 def _usage(error: typer.TyperException, words: Sequence[str]) -> str:
     """Return what is wrong with a command line, and where to read on."""
     message = error.format_message().rstrip(".")
+    # What checks values speaks of errors and inputs; people gave a value.
+    message = message.replace(": Value error, ", ": ").replace(": Input should be", ": it must be")
     folder = swallowed(words)
     if message.startswith("Missing argument") and folder is not None:
         message += (

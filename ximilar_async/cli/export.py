@@ -38,7 +38,8 @@ EXAMPLES: Final = """
   ximilar-async export - -c c1 --emulator data/ | head
 
 The ending decides: .jsonl, .ndjson, .csv, .tsv, each also with .gz or .zst; or .parquet. The file \
-appears under its name when it is whole. An export that was interrupted leaves FILE.part and \
+appears under its name when it is whole, and then takes the place of one that was there. An export \
+that was interrupted leaves FILE.part and \
 FILE.progress: the same command goes on from there. In CSV, texts stand as they are and all else \
 as JSON; a column of Parquet whose values have several types holds JSON.
 """
@@ -93,6 +94,7 @@ def export(
             collection = find_collection(client, place)
             if file == STDOUT:
                 return await _to_stdout(collection, names, page_size, output)
+            is_there = await asyncio.to_thread(Path(file).is_file)
             telling = Telling(f"export {collection.id}", file, output)
             with telling.of_what_is_kept(), live(output) as show:
                 report = await library.export(
@@ -103,7 +105,7 @@ def export(
                     resume=not restart,
                     on_progress=lambda report: telling.look(report, show),
                 )
-        return conclude(report, file, output)
+        return conclude(report, file, output, replaced=is_there)
 
     return run(work)
 
@@ -160,15 +162,25 @@ class Telling:
             raise
 
 
-def conclude(report: library.ExportReport, file: str, output: Output) -> int:
-    """Print what became of an export and return the exit code."""
+def conclude(
+    report: library.ExportReport, file: str, output: Output, *, replaced: bool = False
+) -> int:
+    """Print what became of an export and return the exit code.
+
+    Args:
+        report: What was exported.
+        file: To which file.
+        output: How to print.
+        replaced: Whether a file of that name was there before.
+    """
     for note in report.notes:
         say(note, output)
     if output.json:
         summary = {"file": file, "records": report.records, "resumed": report.resumed}
         put_json({**summary, "notes": report.notes})
     else:
-        put(f"{counted(report.records, 'record')} exported to {file}")
+        before = ", in the place of the file that was there" if replaced else ""
+        put(f"{counted(report.records, 'record')} exported to {file}{before}")
     after = report.before if report.after is None else report.after
     return agreement(report.records, report.before, after)
 

@@ -23,9 +23,10 @@ from .options import (
 )
 
 EXIT_CODES: Final = """
-[bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, 2 usage, \
-3 token refused, 4 collection full or credits spent, 5 service unreachable, 130 and 143 \
-interrupted, 70 the outcomes do not sum up (a defect of ours).
+[bold]Exit codes[/bold]  0 every record is decided, 1 some were rejected or failed, or \
+SOURCE broke off, 2 usage, or nothing of SOURCE can be read, 3 token refused, 4 collection full or \
+credits spent, 5 service unreachable, 130 and 143 interrupted, 70 the outcomes do not sum up (a \
+defect of ours).
 """
 """The end of the help of every command that runs through records."""
 

@@ -47,8 +47,10 @@ class SyncWatch:
         stage = REPLACING if report.stage.startswith(REPLACING) else report.stage
         if stage != self._stage:
             self._stage, self._began, self._pace = stage, report.elapsed, Pace()
-        outcomes = Text("  ", no_wrap=True, overflow="ellipsis").append(_so_far(self.title, report))
         phase = report.phases.get(report.stage)
+        outcomes = Text("  ", no_wrap=True, overflow="ellipsis").append(
+            _so_far(self.title, report, phase)
+        )
         if phase is not None:
             return Group(outcomes, self._phase(report, phase, position))
         done, total = position
@@ -87,8 +89,11 @@ def plan_picture(title: str, position: tuple[int, int | None], elapsed: float) -
     return bar_view(title, share if done else None, elapsed, words)
 
 
-def _so_far(title: str, report: SyncReport) -> Text:
+def _so_far(title: str, report: SyncReport, phase: Report | None) -> Text:
+    """Return what came of the records, without what the line of the present phase tells."""
     counts = report.counts | report.gone_counts
+    for outcome, number in ({} if phase is None else phase.counts).items():
+        counts[outcome.value] = max(0, counts.get(outcome.value, 0) - number)
     words = [
         Text(f"{n:,} {outcome_name(key)}", outcome_colour(key)) for key, n in counts.items() if n
     ]

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ximilar_async.bulk import Outcome
+from ximilar_async.bulk import Outcome, Stop
 from ximilar_async.pages import counted, seconds
 
 from .screen import plain
@@ -223,9 +223,13 @@ def plan_json(
 
 def sync_view(report: SyncReport) -> RenderableType:
     """Return a report to print: what was done, a count for each outcome, samples of trouble."""
-    parts: list[RenderableType] = [Text(sync_headline(report), "bold"), _outcomes(report.counts)]
+    parts: list[RenderableType] = [
+        Text(sync_headline(report), "bold"),
+        _outcomes(report.counts, report),
+    ]
     if report.gone:
-        parts += [f"{counted(report.gone, 'stored record')} not in the source:"]
+        where = "in what was read of the source" if report.stop is Stop.SOURCE else "in the source"
+        parts += [f"{counted(report.gone, 'stored record')} not {where}:"]
         parts += [_outcomes(report.gone_counts)]
     again = {"restored": report.restored, "not_restored": report.not_restored}
     if any(again.values()):
@@ -258,13 +262,14 @@ def sync_headline(report: SyncReport) -> str:
     return f"{words}, {report.retries:,} of them repeated" if report.retries else words
 
 
-def _outcomes(counts: Mapping[str, int]) -> Table:
+def _outcomes(counts: Mapping[str, int], report: SyncReport | None = None) -> Table:
     table = _numbers()
     for key, number in counts.items():
         if number:
             table.add_row(f"{number:,}", Text(outcome_name(key), outcome_colour(key)))
     if not table.row_count:
-        table.add_row("0", "nothing to do")
+        ended = report is not None and report.stop is not None
+        table.add_row("0", "nothing done" if ended else "nothing to do")
     return table
 
 

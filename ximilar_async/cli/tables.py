@@ -190,7 +190,7 @@ def _counts(report: Report) -> Table:
         if number := report.counts.get(outcome):
             table.add_row(f"{number:,}", Text(label(report, outcome), colour(outcome)))
     if not table.row_count:
-        table.add_row("0", "nothing to do")
+        table.add_row("0", "nothing to do" if report.stop is None else "nothing done")
     return table
 
 

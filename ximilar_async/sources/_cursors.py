@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Mapping
 from contextlib import aclosing, closing
 from math import isfinite
@@ -162,11 +161,11 @@ class CursorSource(BlockingSource):
 
 def _is_bound(cursor: Any) -> bool:
     """Tell whether a cursor is SQLite's and may not be used in this thread."""
-    if not isinstance(cursor, sqlite3.Cursor):
+    if not any(kind.__module__ == "sqlite3" for kind in type(cursor).__mro__):
         return False
     try:
         cursor.connection.cursor().close()
-    except sqlite3.ProgrammingError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, fetching will tell
         return "same thread" in str(error)
     return False
 

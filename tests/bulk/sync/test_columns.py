@@ -57,3 +57,16 @@ async def test_a_small_collection_is_not_told_of(tmp_path: Path) -> None:
         catalog = [product(n, name=None) for n in range(9)]
         report = await bulk.sync(shop.collection, catalog, state=state)
     assert (report.updated, list(report.notes)) == (9, [])
+
+
+async def test_ids_that_come_twice_are_named(tmp_path: Path) -> None:
+    """The first record of each counts; plan and report say which ids these are."""
+    catalog = [product(1), product(2), product(1, price=7), product(2, price=7), product(1)]
+    note = "3 records have an `_id` that came before, such as 'p1', 'p2': the first of each counts"
+    async with opened() as shop:
+        with await bulk.plan_sync(shop.collection, catalog, state=tmp_path / "s.db") as plan:
+            assert plan.notes == (note,)
+        report = await bulk.sync(shop.collection, catalog, state=tmp_path / "s.db")
+        assert (report.inserted, report.already_present, report.notes) == (2, 3, (note,))
+        stored = await shop.stored()
+    assert stored["p1"]["price"] == product(1)["price"]

@@ -182,6 +182,24 @@ def lost_fields(removed: Mapping[str, int], stored: int) -> list[str]:
     ]
 
 
+def repeated_ids(repeated: int, examples: Sequence[str]) -> list[str]:
+    """Return a note about records whose `_id` came before: only the first of each counts.
+
+    Args:
+        repeated: How many these are.
+        examples: The first of their ids.
+
+    Example:
+        >>> repeated_ids(2, ["7", "9"])
+        ["2 records have an `_id` that came before, such as '7', '9': the first of each counts"]
+    """
+    if not repeated:
+        return []
+    names = ", ".join(f"{id_!r:.60}" for id_ in examples)
+    words = "1 record has" if repeated == 1 else f"{repeated:,} records have"
+    return [f"{words} an `_id` that came before, such as {names}: the first of each counts"]
+
+
 def withheld(found: Findings, *, allow_delete: bool) -> str:
     """Return why no record may be deleted, although the rest may be done; empty if they may.
 

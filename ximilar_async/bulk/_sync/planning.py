@@ -14,18 +14,18 @@ from attrs import define, evolve, field
 from ximilar_async.bulk._threads import in_thread
 from ximilar_async.errors import SourceError, SyncRefusedError
 
-from .difference import Action, Phase
-from .guards import Findings, lost_fields, refuse, refuse_lost_fields, withheld
+from .absent import note_absent, unlisted
+from .difference import Action
+from .guards import Findings, lost_fields, refuse, refuse_lost_fields, repeated_ids, withheld
 from .looking import SEEDED, look_up, read_collection, resolve
 from .reading import Reader
 from .refused import ANY
 from .state import State
 from .usual import count_for_new
-from .work import Task, Work
+from .work import Work
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping
 
     from ximilar_async._collection import Collection
     from ximilar_async.sources import Entry, Source
@@ -211,10 +211,11 @@ async def plan(source: Source, prepared: Prepared, course: Course) -> None:
     prepared.source, prepared.root, prepared.in_doubt = source.name, course.root, len(doubts)
     prepared.broken = await course.read(_read(source, reader, course))
     prepared.read, prepared.unchanged = reader.read, reader.counts[Action.UNCHANGED]
+    prepared.notes += repeated_ids(reader.repeated, reader.twice)
     prepared.already_present = reader.repeated + reader.counts[Action.KEPT]
     course.stage = "comparing"
-    prepared.unlisted = await asyncio.to_thread(_unlisted, prepared)
-    prepared.gone = await asyncio.to_thread(_note_absent, prepared, reader, doubts)
+    prepared.unlisted = await asyncio.to_thread(unlisted, prepared)
+    prepared.gone = await asyncio.to_thread(note_absent, prepared, reader, doubts)
     found = _findings(prepared, reader)
     refuse(
         found,
@@ -298,31 +299,6 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _note_absent(prepared: Prepared, reader: Reader, doubts: Mapping[str, UnderWay]) -> int:
-    """Make tasks of what the source does not have; return how many stored records these are."""
-    work = prepared.work
-    for id_ in doubts.keys() - reader.doubts_seen:
-        work.add(Task(Action.LOOK, id_))
-    if prepared.terms.mode != "mirror":
-        return 0
-    gone = len(prepared.unlisted - reader.doubts_seen)
-    batch: list[str] = []
-    for id_, n, phase in prepared.state.every():
-        if not reader.is_gone(n):
-            continue
-        if phase is Phase.NEAR_DUPLICATE:
-            work.add(Task(Action.FORGET, id_))
-            continue
-        gone += 1
-        if id_ not in doubts:
-            batch.append(id_)
-        if len(batch) >= _AT_ONCE:
-            _note_gone(prepared, batch)
-            batch = []
-    _note_gone(prepared, batch)
-    return gone
-
-
 def _take_up_refused(prepared: Prepared) -> None:
     """Try again what was turned away for nothing but records that will be deleted or replaced."""
     state, work, tasks = prepared.state, prepared.work, prepared.tasks
@@ -339,21 +315,6 @@ def _take_up_refused(prepared: Prepared) -> None:
         moves &= {ANY}
     prepared.count()
     prepared.near_duplicate = prepared.tasks[Action.NEAR_DUPLICATE]
-
-
-def _note_gone(prepared: Prepared, ids: list[str]) -> None:
-    for id_, known in prepared.state.find(ids).items():
-        prepared.work.add(Task(Action.DELETE, id_, spot=f"stored record {id_!r}", was=known.was))
-
-
-def _unlisted(prepared: Prepared) -> frozenset[str]:
-    """Return the ids in doubt that may be stored without a row."""
-    if not prepared.there:
-        return frozenset()
-    rows = prepared.state.find(list(prepared.doubts))
-    return frozenset(
-        id_ for id_ in prepared.doubts if id_ not in rows or rows[id_].phase is Phase.NEAR_DUPLICATE
-    )
 
 
 def _findings(prepared: Prepared, reader: Reader) -> Findings:

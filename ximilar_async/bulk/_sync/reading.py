@@ -11,12 +11,13 @@ import orjson
 from attrs import define, field, frozen
 
 from ximilar_async._encoding import encode_body
-from ximilar_async.bulk._record_faults import at_place, id_fault
+from ximilar_async.bulk._record_faults import at_place
 from ximilar_async.errors import ImageError, RecordError
 from ximilar_async.images import prepare_record
 from ximilar_async.images._files import read_file
 
 from .difference import Action, Known, Phase, decide
+from .entries import bytes_of, id_of, json_of, pixels_of, without_id
 from .hashes import (
     image_hash,
     is_another_image,
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from .state import State
     from .terms import Terms
     from .work import Work
+
+_EXAMPLES: Final = 3
+"""Ids that a note names."""
 
 _SETTLED: Final = 2.0
 """Seconds since a file was written, from which on its time tells it from what comes later."""
@@ -84,6 +88,8 @@ class Reader:
     common: int = field(default=0, init=False)
     nameless: int = field(default=0, init=False)
     repeated: int = field(default=0, init=False)
+    twice: list[str] = field(factory=list, init=False)
+    """The first ids that came again."""
     first_fault: str = field(default="", init=False)
     """Why the first record was turned away that was."""
     images_unknown: int = field(default=0, init=False)
@@ -137,10 +143,10 @@ class Reader:
     def _open(self, entry: Entry) -> _Fresh | None:
         """Return a record with its metadata's hash; one that cannot be is turned away."""
         self.read += 1
-        record, id_ = entry.record, _id_of(entry)
+        record, id_ = entry.record, id_of(entry)
         if id_ is None:
             self.nameless += 1
-            self._reject(entry, self.read, entry.fault or _without_id(record))
+            self._reject(entry, self.read, entry.fault or without_id(record))
             return None
         self.usable += 1
         if entry.fault is not None:
@@ -160,7 +166,7 @@ class Reader:
             known = self.state.find([id_]).get(id_)
             self._see(id_, known)
         self.first_fault = self.first_fault or at_place(entry.where, reason)
-        record = _json_of(entry.record)
+        record = json_of(entry.record)
         self.work.add(Task(Action.REJECT, None, seq, entry.where, record=record, reason=reason))
 
     def _see(self, id_: str, known: Known | None) -> None:
@@ -173,6 +179,12 @@ class Reader:
             again = again or bool(self._seen[place] & bit)
             self._seen[place] |= bit
         self.common += (known is not None or doubtful) and not again
+
+    def _note_again(self, id_: str) -> None:
+        """Note that an `_id` came again, and that this record of it does not count."""
+        self.repeated += 1
+        if id_ not in self.twice and len(self.twice) < _EXAMPLES:
+            self.twice.append(id_)
 
     def _take(self, id_: str, known: Known | None) -> None:
         """Note that a record of an `_id` counts, so that no further one does."""
@@ -188,7 +200,7 @@ class Reader:
 
     def _treat(self, one: _Fresh, known: Known | None) -> None:
         if self._is_taken(one.id, known):
-            self.repeated += 1
+            self._note_again(one.id)
             return
         self._see(one.id, known)
         try:
@@ -246,7 +258,8 @@ class Reader:
             action, one.id, one.seq, one.entry.where, one.meta, image, tuple(sorted(one.fields)),
             stamp, record, removed, known.was if known else "",
         )  # fmt: skip
-        self.repeated += not self.work.add(task)
+        if not self.work.add(task):
+            self._note_again(one.id)
         self._take(one.id, known)
 
     def _wire(self, one: _Fresh) -> bytes:
@@ -279,13 +292,13 @@ class Reader:
             return self._address(record, known), None
         parts: list[tuple[str, bytes]] = []
         if "_image" in given:
-            parts.append(("_image", _pixels(record["_image"])))
+            parts.append(("_image", pixels_of(record["_image"])))
         if "_base64" in given:
-            parts.append(("_base64", _bytes(record["_base64"])))
+            parts.append(("_base64", bytes_of(record["_base64"])))
         if "_file" in given:
             alone = "_base64" not in given and "_image" not in given
             parts.append(
-                ("_file", self._read(record["_file"]) if alone else _bytes(record["_file"]))
+                ("_file", self._read(record["_file"]) if alone else bytes_of(record["_file"]))
             )
         if "_url" in given:
             parts += url_parts(record, self.terms.version_field)
@@ -328,43 +341,3 @@ class Reader:
 
 _IMAGES: Final = ("_base64", "_file", "_image", "_url")
 _NOTHING: Final = frozenset({Action.UNCHANGED, Action.KEPT})
-
-
-def _id_of(entry: Entry) -> str | None:
-    """Return an entry's `_id` if it is one that can be sent."""
-    id_ = entry.id
-    if id_ is None:
-        id_ = entry.record.get("_id") if isinstance(entry.record, dict) else None
-    if not isinstance(id_, str) or not id_:
-        return None
-    try:
-        id_.encode()
-    except UnicodeEncodeError:
-        return None
-    return id_
-
-
-def _without_id(record: object) -> str:
-    return id_fault(record).removeprefix(":").strip() or "has an `_id` that is no text"
-
-
-def _json_of(record: object) -> bytes | None:
-    try:
-        return encode_body({"record": record})
-    except (RecordError, TypeError):
-        return None
-
-
-def _bytes(value: object) -> bytes:
-    return str(value).encode("utf-8", "surrogateescape")
-
-
-def _pixels(image: Any) -> bytes:
-    """Return what an image in memory is known by: bytes, a PIL image, an array."""
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return bytes(image)
-    if not callable(getattr(image, "tobytes", None)):
-        raise ImageError(f"`_image` is {type(image).__name__}, no image")
-    facts = [str(getattr(image, name, "")) for name in ("mode", "size", "shape", "dtype")]
-    pixels: bytes = image.tobytes()
-    return " ".join(facts).encode() + pixels

@@ -163,7 +163,7 @@ class SyncReport:
     def exit_code(self) -> int:
         """Return what the command line exits with, as for a `Report`."""
         if self.stop is not None:
-            return Report(operation="sync", read=0, counts={}, stop=self.stop).exit_code
+            return Report(operation="sync", read=self.read, counts={}, stop=self.stop).exit_code
         return ExitCode.DECIDED if self.ok else ExitCode.TROUBLE
 
     def raise_for_failures(self) -> None:
