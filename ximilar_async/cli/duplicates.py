@@ -131,7 +131,8 @@ def duplicates(
         Path | None,
         Option(
             metavar="FILE.txt",
-            help="Write the ids of all but the first of each group, one a line, for `delete`.",
+            help="Write the ids of all but the first of each group, one a line, for `delete`. The "
+            "first is the one with most near-duplicates in the group; see it with --html.",
             rich_help_panel=ACTION,
         ),
     ] = None,

@@ -2,7 +2,6 @@
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
 import inspect
-import re
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -13,6 +12,7 @@ from attrs import frozen
 from typer import Option
 
 from ximilar_async.bulk import Mode
+from ximilar_async.bulk._sync.usual import usual_state
 
 from .failures import UsageError, reason_in_options
 from .options import ACTION, KEPT
@@ -165,20 +165,7 @@ class Prices:
         return {method: price for method, price in given.items() if price is not None}
 
 
-_UNFIT: Final = re.compile(r"[^\w.-]", re.ASCII)
-
-
-def default_state(collection: str) -> Path:
-    """Return the state file of a collection where none is named.
-
-    Args:
-        collection: The collection's id.
-
-    Example:
-        >>> default_state("shoes/2").name
-        'ximilar-shoes_2.state'
-    """
-    return Path(f"ximilar-{_UNFIT.sub('_', collection)}.state")
+default_state: Final = usual_state
 
 
 def read_state(text: str) -> Path | str | None:
