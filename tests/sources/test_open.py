@@ -258,7 +258,7 @@ async def test_a_killed_run_goes_on_in_a_compressed_file(
     async with Ximilar("token", transport=service) as client:
         path.write_bytes(gzip.compress(content(2000, price=2), mtime=0))
         with pytest.raises(
-            JournalError, match=r"belongs to the input file:.* skip and send the wrong records"
+            JournalError, match=r"belongs to another input.* skip and send the wrong records"
         ):
             await bulk.insert(client.collection("c"), path, options=options)
         assert not service.requests
