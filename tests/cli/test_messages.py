@@ -152,7 +152,7 @@ def test_an_unreachable_service_is_named(told: Callable[..., Any], tmp_path: Pat
     """Nothing listens there: code 5 and the address, from a single call and from a bulk run."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-    for words in (("ping",), ("insert", tmp_path, "-c", "c1")):
+    for words in (("ping",), ("insert", tmp_path, "-c", "c1", "--give-up-after", 0.1, "-q")):
         done = told(*words, "--url", f"http://{address}")
         assert done.code == 5
         assert address in _one_error(done)

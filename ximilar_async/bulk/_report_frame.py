@@ -62,14 +62,17 @@ def framed(
 # --- what happened ------------------------------------------------------------------------------
 
 
-def ended_early(stop: Stop, reason: str, left: str) -> Verdict:
+def ended_early(stop: Stop, reason: str, left: str, *, begun: bool) -> Verdict:
     """Return what is said of what ended before its end.
 
     Args:
         stop: Why.
         reason: The same in words.
         left: What is left, in words; empty for nothing that is known of.
+        begun: Whether anything was read or sent.
     """
+    if not begun:
+        return Verdict(f"Not begun: {reason}. Nothing was sent", "bad")
     # That it was stopped, or out of time, is what the reason says.
     why = reason if stop in (Stop.ASKED, Stop.DEADLINE) else f"{stop.value}: {reason}"
     return Verdict(". ".join(filter(None, (f"Ended early: {why}", left))), "bad")
@@ -119,16 +122,20 @@ _REMEDIES: Final[Mapping[Stop, str]] = {
 }
 
 
-def stop_step(stop: Stop | None, command: str, how: str) -> Iterator[Step]:
+def stop_step(stop: Stop | None, command: str, how: str, *, begun: bool) -> Iterator[Step]:
     """Yield what to do about a run that ended early.
 
     Args:
         stop: Why.
         command: The command line that it was started with, or the call.
         how: What running it again does.
+        begun: Whether anything was read or sent.
     """
-    if stop is not None:
+    if stop is not None and begun:
         yield Step(f"{_REMEDIES[stop]} {how}".strip(), command)
+    elif stop is not None:
+        meant = stop in (Stop.CONFIGURATION, Stop.ASKED)
+        yield Step("See to what is said above, then run it." if meant else _REMEDIES[stop], command)
 
 
 def title_for(operation: str) -> str:

@@ -50,9 +50,9 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
         f"{title_for(report.operation)}: {report.origin.source or 'records'}",
         report.origin,
         verdict=verdict_of(report),
-        facts=_facts(report, groups),
+        facts=_facts(report, groups) if _begun(report) else (),
         steps=steps_of(report, groups, command, replay),
-        parts=_parts(report, groups),
+        parts=_parts(report, groups) if _begun(report) else (),
         nothing="Nothing: every record is decided.",
         command=command,
     )
@@ -61,7 +61,7 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
 def verdict_of(report: Report) -> Verdict:
     """Return what became of a run in one line."""
     if report.stop is not None:
-        return ended_early(report.stop, report.stop_reason, _left(report))
+        return ended_early(report.stop, report.stop_reason, _left(report), begun=_begun(report))
     if report.dry_run:
         turned = f", {report.rejected:,} would be rejected" if report.rejected else ""
         words = f"Dry run: {counted(report.read, 'record')} read, nothing sent{turned}"
@@ -80,6 +80,11 @@ def verdict_of(report: Report) -> Verdict:
 def _missing(report: Report) -> int:
     """Return how many records are not there that should be: what is to be deleted need not be."""
     return 0 if report.operation == "delete" else report.not_found
+
+
+def _begun(report: Report) -> bool:
+    """Tell whether there is more to say than why nothing was done."""
+    return report.stop is None or bool(report.read or report.requests)
 
 
 def _left(report: Report) -> str:
@@ -155,7 +160,7 @@ def steps_of(
         replay: The command line that sends again what failed; empty for the call that does.
     """
     again = command or again_call(report)
-    yield from stop_step(report.stop, again, _goes_on(report))
+    yield from stop_step(report.stop, again, _goes_on(report), begun=_begun(report))
     if report.stop is None and report.not_attempted and not report.dry_run:
         words = f"{counted(report.not_attempted, 'record')} not sent: run it again."
         yield Step(f"{words} {_goes_on(report)}", again)

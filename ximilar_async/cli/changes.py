@@ -14,8 +14,9 @@ from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
 from .options import Access, Output, Place
 from .reading import Delimiter, Encoding, FormatOption
+from .run_files import run_files
 from .run_options import EXIT_CODES, Run
-from .runs import Plan, carry_out, check_files
+from .runs import Plan, carry_out
 
 UPDATE_EXAMPLES: Final = (
     """
@@ -69,28 +70,28 @@ def update(
     output: Output,
 ) -> int:
     """Change fields of stored records, and account for every record."""
-    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
-    path = local_path(source)
-    if path is not None and path.is_dir():
-        raise UsageError(
-            f"{source!r} is a folder: images cannot be updated; name a file of records with the "
-            "fields to change"
+    with run_files(run, {"SOURCE": local_path(source), "--config": mapped.config}, "update"):
+        path = local_path(source)
+        if path is not None and path.is_dir():
+            raise UsageError(
+                f"{source!r} is a folder: images cannot be updated; name a file of records with "
+                "the fields to change"
+            )
+        records = mapped.of_changes(
+            open_source(source, format=format, encoding=encoding, delimiter=delimiter)
         )
-    records = mapped.of_changes(
-        open_source(source, format=format, encoding=encoding, delimiter=delimiter)
-    )
-    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
-    return carry_out(
-        Plan(
-            f"update {records.name}",
-            lambda collection: bulk.update(collection, records, options=run.options),
-            run,
-            place,
-            access,
-            output,
-            Again(origin=origin),
+        origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
+        return carry_out(
+            Plan(
+                f"update {records.name}",
+                lambda collection: bulk.update(collection, records, options=run.options),
+                run,
+                place,
+                access,
+                output,
+                Again(origin=origin),
+            )
         )
-    )
 
 
 def delete(
@@ -113,17 +114,17 @@ def delete(
     output: Output,
 ) -> int:
     """Delete stored records by their ids, and account for every id."""
-    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
-    ids = mapped.of_ids(open_ids(source, format=format, encoding=encoding, delimiter=delimiter))
-    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
-    return carry_out(
-        Plan(
-            f"delete {ids.name}",
-            lambda collection: bulk.delete(collection, ids, options=run.options),
-            run,
-            place,
-            access,
-            output,
-            Again(origin=origin),
+    with run_files(run, {"SOURCE": local_path(source), "--config": mapped.config}, "delete"):
+        ids = mapped.of_ids(open_ids(source, format=format, encoding=encoding, delimiter=delimiter))
+        origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
+        return carry_out(
+            Plan(
+                f"delete {ids.name}",
+                lambda collection: bulk.delete(collection, ids, options=run.options),
+                run,
+                place,
+                access,
+                output,
+                Again(origin=origin),
+            )
         )
-    )

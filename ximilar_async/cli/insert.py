@@ -14,8 +14,9 @@ from .ids import local_path
 from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
 from .reading import Delimiter, Encoding, FormatOption
+from .run_files import run_files
 from .run_options import EXIT_CODES, Insertion, Run
-from .runs import Plan, carry_out, check_files
+from .runs import Plan, carry_out
 
 EXAMPLES: Final = (
     """
@@ -70,21 +71,23 @@ def insert(
 ) -> int:
     """Insert a folder of images or a file of records, and account for every record."""
     insertion.check("--near-dups", near_dups=near_dups)
-    check_files(run, {"SOURCE": local_path(source), "--config": mapped.config})
-    records = mapped.of_records(
-        open_source(source, format=format, encoding=encoding, delimiter=delimiter)
-    )
-    start = partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
-    options = insertion.applied(run.options)
-    origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
-    return carry_out(
-        Plan(
-            f"insert {records.name}",
-            lambda collection: start(collection, records, options=options),
-            run,
-            place,
-            access,
-            output,
-            Again(options=insertion.words, origin=origin),
+    with run_files(run, {"SOURCE": local_path(source), "--config": mapped.config}, "insert"):
+        records = mapped.of_records(
+            open_source(source, format=format, encoding=encoding, delimiter=delimiter)
         )
-    )
+        start = (
+            partial(bulk.near_dups_insert, radius=insertion.radius) if near_dups else bulk.insert
+        )
+        options = insertion.applied(run.options)
+        origin = origin_words(source, mapped, format=format, encoding=encoding, delimiter=delimiter)
+        return carry_out(
+            Plan(
+                f"insert {records.name}",
+                lambda collection: start(collection, records, options=options),
+                run,
+                place,
+                access,
+                output,
+                Again(options=insertion.words, origin=origin),
+            )
+        )

@@ -19,8 +19,9 @@ from .ids import local_path, open_ids
 from .mapping_options import NOTES, Mapped
 from .options import ACTION, Access, Output, Place
 from .reading import Delimiter, Encoding, FormatOption
+from .run_files import run_files
 from .run_options import EXIT_CODES, Insertion, Run
-from .runs import Plan, carry_out, check_files
+from .runs import Plan, carry_out
 from .screen import complain
 
 EXAMPLES: Final = (
@@ -93,30 +94,30 @@ def replay(
     near_dups = operation == "near_dups_insert"
     insertion.check("--operation near_dups_insert", near_dups=near_dups)
     inputs = {"--origin": None if origin is None else local_path(origin), "--config": mapped.config}
-    check_files(run, {"REJECTS": source, **inputs})
-    came_from = _came_from(
-        origin, operation, mapped, format=format, encoding=encoding, delimiter=delimiter
-    )
-    jobs: list[bulk.Job] = []
-
-    def start(collection: Collection) -> bulk.Job:
-        job = bulk.replay(
-            collection,
-            source,
-            operation=operation,
-            radius=insertion.radius,
-            everything=everything,
-            origin=came_from,
-            mapping=mapped.mapping_for(operation) if came_from is None else None,
-            options=insertion.applied(run.options),
+    with run_files(run, {"REJECTS": source, **inputs}, operation):
+        came_from = _came_from(
+            origin, operation, mapped, format=format, encoding=encoding, delimiter=delimiter
         )
-        jobs.append(job)
-        return job
+        jobs: list[bulk.Job] = []
 
-    title = f"replay {source.name}"
-    again = Again(options=insertion.words, origin=None)
-    code = carry_out(Plan(title, start, run, place, access, output, again))
-    return code or _nothing_sent(jobs)
+        def start(collection: Collection) -> bulk.Job:
+            job = bulk.replay(
+                collection,
+                source,
+                operation=operation,
+                radius=insertion.radius,
+                everything=everything,
+                origin=came_from,
+                mapping=mapped.mapping_for(operation) if came_from is None else None,
+                options=insertion.applied(run.options),
+            )
+            jobs.append(job)
+            return job
+
+        title = f"replay {source.name}"
+        again = Again(options=insertion.words, origin=None)
+        code = carry_out(Plan(title, start, run, place, access, output, again))
+        return code or _nothing_sent(jobs)
 
 
 def _nothing_sent(jobs: list[bulk.Job]) -> int:

@@ -14,8 +14,8 @@ from .ids import local_path
 from .mapping_options import NOTES, Mapped
 from .options import Access, Output, Place
 from .reading import Delimiter, Encoding, FormatOption
+from .run_files import run_files
 from .run_options import EXIT_CODES, Insertion, Run
-from .runs import check_files
 from .sync_options import (
     AllowDelete,
     AllowLostFields,
@@ -130,29 +130,30 @@ def sync(
     _check_together(source, plan, apply, prices, run)
     if apply is not None:
         _check_alone(settings | said, mapped)
-    _check_files(run, source, mapped, {"--plan": plan, "--apply": apply}, state)
-    records, title = None, "" if apply is None else apply.name
-    if source is not None:
-        records = mapped.of_records(
-            open_source(source, format=format, encoding=encoding, delimiter=delimiter)
+    files = {"--plan": plan, "--apply": apply}
+    with run_files(run, _checked_files(source, mapped, files, state), "sync", mode=mode):
+        records, title = None, "" if apply is None else apply.name
+        if source is not None:
+            records = mapped.of_records(
+                open_source(source, format=format, encoding=encoding, delimiter=delimiter)
+            )
+            title = records.name
+        return carry_out(
+            Order(
+                title=f"sync {title}",
+                source=records,
+                plan=plan,
+                apply=apply,
+                state=state,
+                settings=settings | {"radius": insertion.radius},
+                options=insertion.applied(evolve(run.options, dry_run=False)),
+                prices=prices,
+                run=run,
+                place=place,
+                access=access,
+                output=output,
+            )
         )
-        title = records.name
-    return carry_out(
-        Order(
-            title=f"sync {title}",
-            source=records,
-            plan=plan,
-            apply=apply,
-            state=state,
-            settings=settings | {"radius": insertion.radius},
-            options=insertion.applied(evolve(run.options, dry_run=False)),
-            prices=prices,
-            run=run,
-            place=place,
-            access=access,
-            output=output,
-        )
-    )
 
 
 def _check_together(
@@ -188,10 +189,10 @@ def _check_alone(said: dict[str, Any], mapped: Mapped) -> None:
         raise UsageError(f"--{name} is in the plan already: leave it out with --apply")
 
 
-def _check_files(
-    run: Run, source: str | None, mapped: Mapped, files: dict[str, Path | None], state: str | None
-) -> None:
-    """See before a long run whether its files can be, and that no two are the same.
+def _checked_files(
+    source: str | None, mapped: Mapped, files: dict[str, Path | None], state: str | None
+) -> dict[str, Path | None]:
+    """Return the files that only a sync has with what it reads; see whether they can be.
 
     Raises:
         UsageError: they cannot.
@@ -204,4 +205,4 @@ def _check_files(
             raise UsageError(f"{name} {str(file)!r} is a folder: name a file")
         if file is not None and not file.parent.is_dir():
             raise UsageError(f"{name}: there is no folder {str(file.parent)!r}")
-    check_files(run, {"SOURCE": path, "--config": mapped.config, **written})
+    return {"SOURCE": path, "--config": mapped.config, **written}

@@ -21,7 +21,8 @@ from .connect import find_collection, open_client
 from .failures import UsageError
 from .options import option_words
 from .progress import Remarks, live, ticking
-from .runs import forget_reports, is_written, write_plan_report
+from .reach import reached
+from .run_files import is_written, write_plan_report
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_live import SyncWatch, plan_picture
@@ -69,11 +70,11 @@ def carry_out(order: Order) -> int:
         UsageError: it is refused, or no token or collection was named.
         XimilarError: the service refuses or does not answer, or the state cannot be used.
     """
-    forget_reports(order.run)
 
     async def work(signals: Signals) -> int:
         async with open_client(order.access, processes=order.run.processes) as client:
             collection = find_collection(client, order.place)
+            await reached(collection, order.run, order.output)
             state = await _state(order, collection)
             try:
                 if order.run.dry_run:
