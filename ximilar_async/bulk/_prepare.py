@@ -143,6 +143,8 @@ class Preparer:
             record = {"_id": record}
         if operation.one_query:
             check_query(operation.endpoint, record, entry.where)
+            if record.get("_id") is not None and (fault := id_fault(record)):
+                raise RecordError(f"{entry.where}{fault}")
             return _only(record, _QUERY)
         if fault := id_fault(record):
             raise RecordError(f"{entry.where}{fault}")
