@@ -48,9 +48,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the types of the package, and of code that uses it, with both checkers."""
+    """Check the types of the package and of code that uses it."""
     session.install("-e", ".[typing]")
     session.run("mypy", "ximilar_async", "tests/typing")
+    session.run("mypy", "--strict", "examples")  # by themselves: they are what users copy
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
 
 
@@ -99,7 +100,7 @@ def docs(session: nox.Session) -> None:
     session.install(".[all,test,docs]")
     site = Path(session.create_tmp(), "site")
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-E", "-b", "html", "docs", str(site))
-    tests = ("readme", "docstrings", "docs", "docs_commands", "docs_completion")
+    tests = ("readme", "docstrings", "docs", "docs_commands", "docs_completion", "docs_pasted")
     session.run("pytest", *(f"tests/test_{name}.py" for name in tests), *session.posargs)
     for command in [[], *([name] for name in COMMANDS)]:
         session.run("ximilar-async", *command, "--help", silent=not os.environ.get("CI"))
