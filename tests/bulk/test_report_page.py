@@ -12,7 +12,7 @@ from attrs import evolve
 from pages.reading import read
 from PIL import Image
 
-from ximilar_async import Limits, Retry, Ximilar, bulk
+from ximilar_async import Limits, Match, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
 from ximilar_async.bulk._origin import Origin
 from ximilar_async.bulk._rejects import RejectsFile
@@ -189,6 +189,55 @@ def test_no_path_of_a_record_leads_out_of_its_folder(tmp_path: Path) -> None:
                 origin=Origin(root=root),
             )
             assert not written(report, tmp_path).all("img")
+
+
+def like(folder: Path, stored: str, *, where: str, source: str) -> Page:
+    """Return the page of a record that was left out because of a stored one."""
+    near = (Match(stored, 0.1, {"_file": stored, "_url": "https://example.com/1.jpg"}),)
+    result = bulk.Result(
+        1, where, "mine", Outcome.NEAR_DUPLICATE, "", None, near, {"_id": "m", "_file": "mine.jpg"}
+    )
+    report = bulk.Report(
+        operation="near_dups_insert",
+        read=1,
+        counts={Outcome.NEAR_DUPLICATE: 1},
+        samples={Outcome.NEAR_DUPLICATE: (result,)},
+        origin=Origin(source=source, root=str(folder / "shop")),
+    )
+    return written(report, folder)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Lay out a folder with an image, some that are nobody's business, and a catalog."""
+    folder = tmp_path / "shop"
+    for name in ("mine.jpg", "named.jpg", "private/secret.jpg", ".hidden/secret.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(photo("red"))
+    lines = [{"_id": "named", "_file": "named.jpg"}, {"_id": "private/secret.jpg"}]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (folder / "catalog.jsonl").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("source", ["catalog.jsonl", "catalog.csv", "shop", "records"])
+def test_no_id_of_a_stored_record_is_a_path(shop: Path, source: str) -> None:
+    """Anybody may have stored it: only what the catalog names for it is put onto a page."""
+    for stored in ("private/secret.jpg", "private/secret", "mine", "../secret.jpg"):
+        page = like(shop, stored, where="line 1", source=source)
+        assert [image["alt"] for image in page.all("img")] == ["mine"]
+        assert "https://example.com/1.jpg" in {str(link["href"]) for link in page.all("a")}
+    page = like(shop, "named", where="line 1", source=source)
+    is_named = source == "catalog.jsonl"
+    assert [image["alt"] for image in page.all("img")] == ["mine"] + ["named"] * is_named
+
+
+def test_a_folder_of_images_shows_those_that_are_stored(shop: Path) -> None:
+    """Its ids are its files; what is hidden or elsewhere is none of them."""
+    (shop / "other.jpg").write_bytes(photo("red"))
+    for stored, seen in {"named.jpg": 1, ".hidden/secret.jpg": 0, "../other.jpg": 0}.items():
+        page = like(shop, stored, where="mine.jpg", source="shop")
+        assert [image["alt"] for image in page.all("img")] == ["mine"] + [stored] * seen
 
 
 def test_samples_are_shown_where_no_rejects_file_is(tmp_path: Path) -> None:

@@ -50,12 +50,14 @@ class Pictures:
     def of_record(self, shown: Shown) -> Picture:
         """Return the image of a record that was not brought in."""
         own = own_image(shown.record)
-        return self._picture(own, shown.root, shown.id or "-")
+        path = _path(own, shown.root)
+        return self._picture(own, path, shown.id or "-", own.get("_base64"))
 
     def of_stored(self, shown: Shown, lie: Images) -> Picture:
         """Return the image of the stored record that a near-duplicate is like.
 
-        Of a stored record only its id and address are believed: its paths are somebody else's.
+        What a stored record says may come from anybody: only its address is shown, and its id is a
+        path in a folder of images alone, where ids are such.
 
         Args:
             shown: The near-duplicate.
@@ -64,17 +66,19 @@ class Pictures:
         if not shown.near_duplicates:
             return Picture(None, "a stored record")
         id_, _, record = shown.near_duplicates[0]
-        known = lie.named({"_id": id_, "_url": record.get("_url")})
-        return self._picture(known, shown.root, id_)
+        path = _photo(id_, Path(shown.root or "")) if _of_folder(shown) else lie.find({"_id": id_})
+        return self._picture(record, path, id_)
 
-    def _picture(self, record: Mapping[str, Any], root: str | None, title: str) -> Picture:
+    def _picture(
+        self, record: Mapping[str, Any], path: Path | None, title: str, data: object = None
+    ) -> Picture:
         url = record.get("_url")
-        return Picture(self._image(record, root), title, url if isinstance(url, str) else None)
+        return Picture(self._image(path, data), title, url if isinstance(url, str) else None)
 
-    def _image(self, record: Mapping[str, Any], root: str | None) -> bytes | None:
+    def _image(self, path: Path | None, data: object) -> bytes | None:
         if self._allowed <= 0 or self.bytes_left <= 0:
             return None
-        image = _encoded(record.get("_base64")) or thumbnail_of(_path(record, root), _SIDE)
+        image = _encoded(data) or thumbnail_of(path, _SIDE)
         if image is not None and len(image) > _LIGHT:
             image = thumbnail(image, _SIDE // 2)
         if image is not None:
@@ -87,6 +91,17 @@ class Pictures:
 def own_image(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a record says of its own image: a file that is called like it is none."""
     return {name: record[name] for name in ("_file", "_url", "_base64") if name in record}
+
+
+def _of_folder(shown: Shown) -> bool:
+    """Tell whether a record was read from a folder of images: its place is its file then."""
+    return shown.root is not None and shown.where == shown.record.get("_file")
+
+
+def _photo(id: str, folder: Path) -> Path | None:
+    """Return the image that a folder has by an id; hidden ones are none of its images."""
+    hidden = any(part.startswith(".") for part in Path(id).parts)
+    return None if hidden else find_image({"_id": id}, folder)
 
 
 def stored_images(catalog: Path | None, records: Sequence[Shown]) -> Images:
