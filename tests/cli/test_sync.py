@@ -441,6 +441,8 @@ def test_a_service_that_is_not_there_exits_with_5(told: Callable[..., Any], tmp_
         (("--apply", "b.plan", *MIRROR), ["--mode is in the plan already"]),
         (("--apply", "b.plan", "--map", "id=sku"), ["--map is in the plan already"]),
         (("--apply", "b.plan", "--max-deletions", 9), ["--max-deletions is in the plan"]),
+        (("--apply", "b.plan", "--near-dup-order", "strict"), ["--near-dup-order is in the plan"]),
+        (("--apply", "b.plan", "--fields", "price"), ["--fields is in the plan already"]),
         (("--apply", "no.plan"), ["cannot read the plan no.plan"]),
         (("--apply", "a.jsonl"), ["a.jsonl is no plan"]),
         (("a.jsonl", "--mode", "delete"), ["--mode", "'delete'"]),

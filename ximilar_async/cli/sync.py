@@ -71,8 +71,13 @@ _DEFAULTS: Final = {
     "allow_new_catalog": False,
     "allow_lost_fields": False,
     "remote_field": "ximilar_async_sync",
+    "near_dup_order": "any",
 }
 """Settings that a plan holds: beside --apply none of them is to be said."""
+
+
+_SENT: Final = ("radius", "near_dup_order", "near_dup_group", "fields")
+"""What a plan holds of how records are brought in."""
 
 
 def sync(
@@ -112,7 +117,6 @@ def sync(
     output: Output,
 ) -> int:
     """Bring a collection in line with a catalog by the fewest requests, or say why not."""
-    insertion.check("--near-dups", near_dups=near_dups)
     prices = Prices(
         insert=price_insert, update=price_update, delete=price_delete, near_dups=price_near_dups
     )
@@ -129,7 +133,9 @@ def sync(
     said = {"format": format, "encoding": encoding, "delimiter": delimiter}
     _check_together(source, plan, apply, prices, run)
     if apply is not None:
-        _check_alone(settings | said, mapped)
+        sent = {name: getattr(insertion, name) for name in _SENT}
+        _check_alone(settings | sent | said, mapped)
+    insertion.check("--near-dups", near_dups=near_dups)
     files = {"--plan": plan, "--apply": apply}
     with run_files(run, _checked_files(source, mapped, files, state), "sync", mode=mode):
         records, title = None, "" if apply is None else apply.name

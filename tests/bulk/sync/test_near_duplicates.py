@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from attrs import define
 from bulk.sync.shop import opened, product
 
 from ximilar_async import bulk
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulk.sync.shop import Shop
+
+    from ximilar_async._protocol import Request
 
 SAME = "https://shop/same.jpg"
 
@@ -165,3 +170,86 @@ def test_the_state_forgets_it_with_the_last_of_its_neighbours(tmp_path: Path) ->
     state.settle(gone=["2"])
     assert sorted(state.find("abc")) == ["c"]
     state.close()
+
+
+@define(eq=False)
+class Watched:
+    """A transport that counts how many requests are under way at once."""
+
+    inner: Any
+    here: int = 0
+    most: int = 0
+
+    async def send(self, request: Request) -> Response:
+        self.here += 1
+        self.most = max(self.most, self.here)
+        await asyncio.sleep(0)
+        response: Response = await self.inner.send(request)
+        self.here -= 1
+        return response
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+STRICT = bulk.Options(near_dup_order="strict", batch_size=1)
+GROUPED = bulk.Options(near_dup_order="grouped", near_dup_group="shelf", batch_size=1)
+FREE = bulk.Options(batch_size=1)
+
+
+@pytest.fixture
+def watched(shop: Shop) -> Watched:
+    shop.transport.inner = Watched(shop.transport.inner)
+    return shop.transport.inner
+
+
+async def planned(shop: Shop, near: dict[str, Any], path: Path, options: bulk.Options) -> None:
+    catalog = [product(n, shelf="top") for n in range(12)]
+    terms = near | {"options": options}
+    with await bulk.plan_sync(shop.collection, catalog, **terms) as plan:
+        plan.write(path)
+
+
+@pytest.mark.parametrize(
+    ("planned_with", "applied_with", "at_once"),
+    [
+        (STRICT, FREE, 1),
+        (GROUPED, FREE, 1),  # all of them are on one shelf
+        (FREE, STRICT, 1),  # what is named when it is applied counts
+        (FREE, FREE, 4),
+    ],
+    ids=["strict", "grouped", "named later", "any"],
+)
+async def test_a_plan_keeps_the_order(
+    shop: Shop,
+    watched: Watched,
+    near: dict[str, Any],
+    tmp_path: Path,
+    *,
+    planned_with: bulk.Options,
+    applied_with: bulk.Options,
+    at_once: int,
+) -> None:
+    """Near-duplicates are sent in the order that the plan was made with."""
+    await planned(shop, near, tmp_path / "plan", planned_with)
+    report = await bulk.apply_plan(
+        shop.collection, tmp_path / "plan", state=near["state"], options=applied_with
+    )
+    assert report.inserted == 12
+    assert watched.most == at_once
+
+
+async def test_a_plan_without_an_order_is_carried_out(
+    shop: Shop, watched: Watched, near: dict[str, Any], tmp_path: Path
+) -> None:
+    """A plan of a release that kept none is as good as ever."""
+    path = tmp_path / "plan"
+    await planned(shop, near, path, STRICT)
+    lines = path.read_bytes().splitlines(keepends=True)[:-1]
+    head = orjson.loads(lines[0])
+    del head["near_dup_order"], head["near_dup_group"]
+    lines[0] = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
+    digest = blake2b(b"".join(lines), digest_size=16).hexdigest()
+    path.write_bytes(b"".join([*lines, orjson.dumps({"end": len(lines) - 1, "checksum": digest})]))
+    report = await bulk.apply_plan(shop.collection, path, state=near["state"], options=FREE)
+    assert (report.inserted, watched.most) == (12, 4)

@@ -6,8 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from ximilar_async.bulk._options import Options, check_call
 from ximilar_async.errors import BulkAborted, SourceError, SyncRefusedError
 from ximilar_async.sources import MappedSource, as_source
@@ -175,7 +173,7 @@ async def plan_sync(
         allow_new_catalog: Whether a source may have no `_id` in common with what is stored.
         allow_lost_fields: Whether a field may go away in most of what is stored.
         remote_field: Name of the field with state="remote".
-        options: How look-ups are sent.
+        options: How look-ups are sent; the plan keeps `fields` and the order of near-duplicates.
 
     Returns:
         The plan: counts, samples, requests, estimates; `write` makes a file for `apply_plan`.
@@ -247,7 +245,8 @@ def apply_plan(
         collection: The collection that it was made for.
         path: The plan.
         state: The state that it was made with; where none is named, as for `sync`.
-        options: How the bulk runs are sent.
+        options: How the bulk runs are sent. The plan's `fields` hold, and the order in which it was
+            to find near-duplicates, unless another is named here.
 
     Returns:
         A `SyncJob`; awaiting it gives the `SyncReport`.
@@ -268,7 +267,9 @@ def apply_plan(
     """
     header = read_plan(path, None)
     facts = header.facts
-    chosen = evolve(options or Options(), fields=facts.get("fields"))
+    given = options or Options()
+    check_call(collection, given)
+    chosen = header.sent_as_planned(given)
     terms = Terms(
         mode=facts["mode"],
         **_state_of(collection, state),
@@ -280,7 +281,6 @@ def apply_plan(
         allow_delete=True,
         options=chosen,
     )
-    check_call(collection, chosen)
     header.refuse_others(collection.id, collection.service)
     if terms.remote != facts["remote"]:
         raise SyncRefusedError('the plan was made with another state: name it (state="remote"?)')

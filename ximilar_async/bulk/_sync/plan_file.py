@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ximilar_async.errors import ConfigError, SyncRefusedError
 
@@ -25,11 +25,15 @@ from .work import Task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ximilar_async.bulk._options import NearDupOrder, Options
+
     from .planning import Prepared
     from .work import Work
 
 VERSION: Final = 1
 """Version of the form; a file of another one is refused by name."""
+
+_ANY: Final[NearDupOrder] = "any"
 
 _NUMBERS: Final = (
     "read", "unchanged", "already_present", "near_duplicate", "gone", "stored", "images_unknown",
@@ -46,6 +50,18 @@ class Header:
     """What the first line of a plan says."""
 
     facts: dict[str, Any]
+
+    def sent_as_planned(self, options: Options) -> Options:
+        """Return options with those that say what a plan means; plans without them have no say.
+
+        Args:
+            options: How it is sent; an order of near-duplicates that is named here stays.
+        """
+        chosen = evolve(options, fields=self.facts.get("fields"))
+        if options.near_dup_order != _ANY:
+            return chosen
+        order = self.facts.get("near_dup_order", _ANY)
+        return evolve(chosen, near_dup_order=order, near_dup_group=self.facts.get("near_dup_group"))
 
     def refuse_others(self, collection: str, service: str) -> None:
         """Refuse a plan of another collection.
@@ -107,6 +123,8 @@ def _lines(prepared: Prepared, collection: str, service: str) -> Iterator[bytes]
             "mode": terms.mode,
             "near_dups": terms.near_dups,
             "radius": terms.radius,
+            "near_dup_order": terms.options.near_dup_order,
+            "near_dup_group": terms.options.near_dup_group,
             "version_field": terms.version_field,
             "fields": terms.options.fields,
             "remote": terms.remote,
