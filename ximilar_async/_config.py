@@ -186,7 +186,9 @@ class Retry:
         base: First ceiling of the backoff, in seconds.
         throttled_base: The same after a 429 or a 503 with Retry-After, in seconds.
         cap: Largest ceiling of the backoff, in seconds.
-        deadline: No request of a call starts later than this many seconds after its first.
+        deadline: No request of a call starts later than this many seconds after its first. It ends
+            none that is under way: how long a slow answer is waited for is `Timeout`'s to say, and
+            `asyncio.timeout` bounds the whole call.
         longest_hint: A `Retry-After` above this many seconds ends the call instead.
 
     Raises:
