@@ -18,7 +18,7 @@ from ximilar_async.errors import BulkAborted, ConfigError
 from ximilar_async.sources import MappedSource, RecordMapping, as_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -126,6 +126,26 @@ async def test_a_list_of_paths_is_told_with_what_reads_them_all(tmp_path: Path) 
     paths: Any = [tmp_path / "a", tmp_path / "b"]
     with pytest.raises(ConfigError, match=r"duckdb\.read_csv\(paths\)"):
         await bulk.insert(collection_of(ScriptedService()), paths)
+
+
+class Counted:
+    """What wraps an iterator and knows how many are to come, as a progress bar does."""
+
+    def __init__(self, records: Iterable[Any], total: int) -> None:
+        self.records, self.total = records, total
+
+    def __len__(self) -> int:
+        return self.total
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.records)
+
+
+async def test_what_can_be_read_once_is_not_read_to_see_what_it_holds() -> None:
+    """No record is taken away by a look at what has a length, and is an iterator all the same."""
+    records = Counted(({"_id": str(n), "_url": AT} for n in range(30)), 30)
+    report = await bulk.insert(collection_of(ScriptedService()), records)
+    assert (report.read, report.inserted) == (30, 30)
 
 
 async def test_one_odd_element_costs_itself_alone() -> None:

@@ -104,11 +104,10 @@ def check_records(records: Any) -> None:
 records, {'_id': …}. Are they paths? Hand over one of them as text, or all as one table, such as \
 duckdb.read_csv(paths)
     """
-    if isinstance(records, (Source, str, os.PathLike, Mapping)) or not hasattr(records, "__len__"):
+    # Of anything else a look could take elements away: an iterator may hide behind a length.
+    if not isinstance(records, (list, tuple, range, set, frozenset)) and not _is_column(records):
         return
-    if _is_table(records) or hasattr(records, "columns"):
-        return
-    few = [] if iter(records) is records else list(islice(records, _LOOKED_AT))
+    few = list(islice(records, _LOOKED_AT))
     if not few or not all(isinstance(one, _SCALARS) for one in few):
         return
     first, kind = few[0], type(records).__name__
@@ -132,6 +131,11 @@ _SCALARS: Final = (str, bytes, int, float, os.PathLike)
 
 def _looks_like_a_path(text: str) -> bool:
     return Place.of(text).ending in FORMATS or "/" in text
+
+
+def _is_column(records: Any) -> bool:
+    """Tell whether it is a column of a data frame, or an array: it has one type, and no columns."""
+    return hasattr(records, "dtype") and hasattr(records, "__len__") and hasattr(records, "shape")
 
 
 def _is_table(records: Any) -> bool:
