@@ -356,7 +356,8 @@ def test_what_is_secret_in_an_address_is_not_shown() -> None:
     assert place.name == "b.csv.gz"
     assert place.shown == "https://shop.example/a/b.csv.gz"
     assert (place.ending, place.compression) == (".csv", "gzip")
-    _, error = asyncio.run(outcome(CsvSource("nosuch://user:secret@shop/b.csv?sig=secret")))
+    assert Place.of("ftp://me:p@secret@shop/b.csv").shown == "ftp://shop/b.csv"
+    _, error = asyncio.run(outcome(CsvSource("nosuch://user:p@secret@shop/b.csv?sig=secret")))
     assert error is not None
     assert "secret" not in error
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ximilar_async.errors import ConfigError
+from ximilar_async.sinks import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,13 +60,5 @@ def write_whole(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
-    path = path.resolve()  # a link keeps leading to its file
-    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        if path.exists():
-            part.chmod(path.stat().st_mode)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with replaced(path.resolve()) as file:  # a link keeps leading to its file
+        file.write(text.encode())

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import fields, frozen
 
+from ximilar_async.sources._places import USER
+
 from .ids import local_path
 from .options import Place, option_words, words_of
 
@@ -200,7 +202,6 @@ def lacks_records(rejects: Path) -> bool:
 
 # --- words ---------------------------------------------------------------------------------------
 
-_USER: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 _QUERY: Final = re.compile(r"(?<=://)(?P<before>[^?#]*)(?P<mark>[?#]).*", re.DOTALL)
 _HIDDEN: Final = "…"
 _TOLD: Final = f"  # {_HIDDEN} stands for a user, password or query that is not written down"
@@ -214,7 +215,7 @@ def without_secrets(word: str) -> str:
         'https://…@shop.example/list.csv?…'
     """
     word = _QUERY.sub(rf"\g<before>\g<mark>{_HIDDEN}", word, count=1)
-    return _USER.sub(f"{_HIDDEN}@", word)
+    return USER.sub(f"{_HIDDEN}@", word)
 
 
 def _joined(words: Iterable[str]) -> str:

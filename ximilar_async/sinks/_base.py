@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
+_NAME: Final = 40
+"""Characters of a file's name in that of its forerunner: few enough for any file system."""
+
 Records: TypeAlias = "Sequence[Mapping[str, Any]]"
 """Records as they come from JSON."""
 
@@ -43,7 +46,8 @@ def replaced(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
         OSError: it cannot be written.
     """
     if beside is None:
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        prefix = f".{path.name[:_NAME]}."
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".part")
         beside = Path(name)
     else:
         number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)

@@ -27,7 +27,9 @@ COMPRESSED: Final = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _LOCAL: Final = re.compile(r"(?:file|local)://")
 _MANGLED: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
-_SECRETS: Final = re.compile(r"(?<=://)[^/@\s]*@|(?<=\S)[?#][^\s'\")]*")
+USER: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+"""User and password of an address, to the last @: passwords may hold others."""
+_QUERY: Final = re.compile(r"(?<=\S)[?#][^\s'\")]*")
 _MISSING: Final = (404, 410)
 """What HTTP answers where nothing is."""
 _EXTRA: Final = "pip install 'ximilar-async[sources]'"
@@ -102,7 +104,7 @@ class Place:
 
 
 def _plain(address: str) -> str:
-    return _SECRETS.sub("", address)
+    return _QUERY.sub("", USER.sub("", address))
 
 
 def find(address: str) -> tuple[Any, str]:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ import orjson
 from attrs import evolve, frozen
 
 from ximilar_async.errors import ConfigError, SyncRefusedError
+from ximilar_async.sinks import replaced
 
 from .difference import Action
 from .work import Task
@@ -96,9 +96,8 @@ def write_plan(
             f"{prepared.tasks[Action.LOOK]} records could not be looked up: plan again"
         )
     path = Path(path)
-    new = path.with_name(path.name + ".new")
     try:
-        with new.open("wb") as file:
+        with replaced(path) as file:
             digest = blake2b(digest_size=16)
             lines = 0
             for line in _lines(prepared, collection, service):
@@ -106,10 +105,7 @@ def write_plan(
                 file.write(line)
                 lines += 1
             file.write(_line({"end": lines - 1, "checksum": digest.hexdigest()}))
-        new.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            new.unlink()
         raise ConfigError(f"cannot write the plan {path}: {error.strerror or error}") from None
 
 
