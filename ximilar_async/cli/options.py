@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from attrs import field, fields, frozen
 from typer import BadParameter, Option
 
-from ximilar_async._config import Limits
+from ximilar_async._config import Limits, Service
 
 ACTION: Final = "What to do"
 KEPT: Final = "What is kept of the run"
@@ -157,6 +157,17 @@ PROCESSES: Final = Option(
 """Of commands that send many requests."""
 
 
+def complete_service(incomplete: str) -> list[tuple[str, str]]:
+    """Return the services whose names begin so, each with its prefix, for a shell that completes.
+
+    Example:
+        >>> complete_service("f")
+        [('fashion', 'similarity/fashion-new')]
+    """
+    names = [(service.name.lower(), service.value) for service in Service]
+    return [named for named in names if named[0].startswith(incomplete)]
+
+
 @frozen(kw_only=True)
 class Place:
     """Which collection of which service."""
@@ -178,6 +189,7 @@ class Place:
             "--service",
             "-s",
             metavar="NAME",
+            autocompletion=complete_service,
             help="photos, image_matching, products, custom, fashion, colors, home_decor, "
             "or the prefix of a private cloud, such as my-cloud/shoes.",
             rich_help_panel=WHERE,
