@@ -70,3 +70,30 @@ async def test_ids_that_come_twice_are_named(tmp_path: Path) -> None:
         assert (report.inserted, report.already_present, report.notes) == (2, 3, (note,))
         stored = await shop.stored()
     assert stored["p1"]["price"] == product(1)["price"]
+
+
+@pytest.mark.parametrize("state", ["file", "remote"])
+async def test_new_photos_do_not_hide_a_column_that_is_lost(tmp_path: Path, state: str) -> None:
+    """A record that is replaced loses its fields as well as one that is updated."""
+    terms: dict[str, Any] = {"state": "remote" if state == "remote" else tmp_path / "s.db"}
+    full = [product(n) for n in range(20)]
+    new = [product(n, name=None, _url=f"https://shop/new/{n}.jpg") for n in range(20)]
+    async with opened() as shop:
+        await bulk.sync(shop.collection, full, **terms)
+        with pytest.raises(SyncRefusedError, match="20 of 20 stored records lose the field 'name'"):
+            await bulk.sync(shop.collection, new, **terms)
+        report = await bulk.sync(shop.collection, new, allow_lost_fields=True, **terms)
+        assert report.replaced == 20
+        assert all("name" not in record for record in (await shop.stored()).values())
+
+
+async def test_a_mark_of_ours_is_no_column(tmp_path: Path) -> None:
+    """What an insert with marks left is taken away without a word: no source ever had it."""
+    full = [product(n) for n in range(20)]
+    async with opened() as shop:
+        options = bulk.Options(attribution="exact")
+        await bulk.insert(shop.collection, full, options=options)
+        report = await bulk.sync(shop.collection, full, state=tmp_path / "s.db")
+        assert (report.updated, list(report.notes)) == (20, [])
+        stored = await shop.stored()
+    assert not any("ximilar_async_run" in record for record in stored.values())

@@ -165,11 +165,11 @@ def compare(
         return Resolved(Action.REJECT if image is None else Action.INSERT)
     if mode == "insert":
         return Resolved(Action.SEED)
-    if _moved(image, stored_image):
-        return Resolved(Action.REPLACE)
     removed = tuple(
         name for name in stored if name not in fields and (name in ours or not name.startswith("_"))
     )
+    if _moved(image, stored_image):
+        return Resolved(Action.REPLACE, removed)
     same = all(name in stored and _same(stored[name], value) for name, value in fields.items())
     if same and not removed and marked:
         return Resolved(Action.ADOPT)

@@ -271,7 +271,8 @@ def _record(task: Task) -> dict[str, Any]:
     record: dict[str, Any] = orjson.loads(task.record or b"{}")
     if task.action is Action.UPDATE:
         record = {name: value for name, value in record.items() if name not in IMAGE_FIELDS}
-    return {"_id": task.id} | record | dict.fromkeys(task.removed)
+        record |= dict.fromkeys(task.removed)
+    return {"_id": task.id} | record
 
 
 def _rejects(prepared: Prepared) -> tuple[tuple[str, str], ...]:

@@ -226,8 +226,8 @@ class Reader:
         if known is not None and self.terms.remote:
             same = self.state.shape_text(known.shape) == shape_key(one.fields)
         action = decide(mode, one.meta, image, known, same_names=same)
-        if action is Action.REPLACE and self._counted is not None:
-            return Action.LOOK  # for its fields that do not count, and are to stay
+        if action is Action.REPLACE and (self._counted is not None or not same):
+            return Action.LOOK  # for its fields that do not count and are to stay, or are lost
         if action is Action.ADOPT:
             self.images_unknown += known is None or known.image is None
             if self.terms.remote and known is not None and known.phase is Phase.STORED:
@@ -248,7 +248,7 @@ class Reader:
             self._reject(one.entry, one.seq, str(error))
             return
         removed: tuple[str, ...] = ()
-        if action is Action.UPDATE and known is not None:
+        if action in (Action.UPDATE, Action.REPLACE) and known is not None:
             removed = tuple(sorted(self.state.names(known.shape) - one.fields.keys()))
         if action is Action.REJECT:
             reason = "is new and has no image: give `_url`, `_base64`, `_file` or `_image`"

@@ -123,14 +123,14 @@ class Work:
         return sum(by_address(task) for tasks in self.tasks(action) for task in tasks)
 
     def removed(self) -> Counter[str]:
-        """Return the fields that updates remove, with the number of records of each."""
+        """Return the fields that stored records lose, with the number of records of each."""
         query = (
-            "SELECT removed, count(*) FROM work WHERE action = ? AND removed IS NOT NULL "
+            "SELECT removed, count(*) FROM work WHERE action IN (?, ?) AND removed IS NOT NULL "
             "GROUP BY removed"
         )
         counts: Counter[str] = Counter()
         with self._lock:
-            for names, count in self._database.execute(query, (Action.UPDATE,)):
+            for names, count in self._database.execute(query, (Action.UPDATE, Action.REPLACE)):
                 counts.update(dict.fromkeys(orjson.loads(names), count))
         return counts
 
