@@ -166,7 +166,7 @@ def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
     """
     results = {**report.samples, **report.kept}
     found = {
-        outcome: [_of_result(result, report.origin) for result in some[:MOST]]
+        outcome: [shown_of(result, report.origin) for result in some[:MOST]]
         for outcome, some in results.items()
     }
     # What earlier runs of a journal turned away is in the file alone.
@@ -178,7 +178,13 @@ def shown_records(report: Report) -> dict[Outcome, list[Shown]]:
     return found
 
 
-def _of_result(result: Result, origin: Origin) -> Shown:
+def shown_of(result: Result, origin: Origin) -> Shown:
+    """Return a result as a report shows it.
+
+    Args:
+        result: What became of a record.
+        origin: What it was read from.
+    """
     near = sorted(result.near_duplicates, key=lambda match: match.distance)
     record = result.record if isinstance(result.record, dict) else {"_id": result.id}
     id_ = record.get("_id") if result.id is None else result.id

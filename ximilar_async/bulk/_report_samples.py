@@ -120,6 +120,38 @@ class Samples:
         return sample
 
 
+@define(eq=False)
+class NamedSamples:
+    """Keeps the first results by names that are no outcomes, as a sync counts its records."""
+
+    _by_name: dict[str, Samples] = field(factory=dict, init=False)
+
+    def add(self, name: str, result: Result) -> None:
+        """Take note of a result.
+
+        Args:
+            name: What it counts as.
+            result: What became of the record, and why.
+        """
+        self._by_name.setdefault(name, Samples()).add(result)
+
+    @property
+    def kept(self) -> dict[str, tuple[Result, ...]]:
+        """Return the first 500 by each name."""
+        return {
+            name: tuple(result for results in samples.kept.values() for result in results)[:MOST]
+            for name, samples in self._by_name.items()
+        }
+
+    @property
+    def reasons(self) -> dict[str, dict[str, int]]:
+        """Return how often each reason was met, by names."""
+        return {
+            name: dict(sum(map(Counter, samples.reasons.values()), Counter[str]()))
+            for name, samples in self._by_name.items()
+        }
+
+
 def joined(one: Kept, other: Kept) -> dict[Outcome, tuple[Result, ...]]:
     """Return the first results of two runs, by their outcomes.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ximilar_async.bulk._operations import Operation
     from ximilar_async.bulk._outcomes import Result
+    from ximilar_async.bulk._report_samples import NamedSamples
     from ximilar_async.sources import Entry
 
     from .course import Course
@@ -68,6 +69,11 @@ class Executor:
     def tally(self) -> Counter[str]:
         """Return what became of records, by the names in the report."""
         return self._settling.tally
+
+    @property
+    def samples(self) -> NamedSamples:
+        """Return the first records by these names."""
+        return self._settling.samples
 
     @property
     def _state(self) -> State:

@@ -1,7 +1,8 @@
-"""The records that the report of a sync shows, put together from its bulk runs. Blocking."""
+"""The records that the report of a sync shows, by what it counts them as. Blocking."""
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ from ximilar_async.bulk._outcomes import Outcome
 from ximilar_async.bulk._report_records import (
     Group,
     catalog_of,
+    shown_of,
     shown_records,
     where_rest_is,
 )
@@ -34,21 +36,11 @@ _ORDER: Final = (
 )
 """What becomes of records and is shown; what leaves most to do comes first."""
 
-_OF_DELETION: Final = {
-    Outcome.REJECTED: "deletions_failed",
-    Outcome.FAILED: "deletions_failed",
-    Outcome.NOT_FOUND: "not_found",
+_ALONE: Final = {
+    "reject": {outcome: outcome.value for outcome in (Outcome.REJECTED, Outcome.NOT_ATTEMPTED)},
+    "look-up": {Outcome.FAILED: "failed", Outcome.REJECTED: "failed"},
 }
-
-_TROUBLE_ALONE: Final = {
-    Outcome.FAILED: "failed",
-    Outcome.REJECTED: "failed",
-}
-"""What stages tell that are only steps of something else."""
-
-_STEPS: Final = frozenset({"look-up", "replace: look-up", "replace: delete"})
-
-_RESTORING: Final = frozenset({"restore", "replace: put back"})
+"""What stages tell of records that nothing was sent for; all others are counted as they are."""
 
 
 def groups_of(report: SyncReport, origin: Origin) -> list[Group]:
@@ -59,7 +51,7 @@ def groups_of(report: SyncReport, origin: Origin) -> list[Group]:
         origin: What it read, and which files it kept.
     """
     found: dict[str, dict[str, Shown]] = {}
-    for name, shown in _told(report):
+    for name, shown in _told(report, origin):
         # A record that was decided once more counts by what became of it last.
         of_outcome = found.setdefault(name, {})
         if len(of_outcome) < MOST:
@@ -79,34 +71,26 @@ def groups_of(report: SyncReport, origin: Origin) -> list[Group]:
     ]
 
 
-def _told(report: SyncReport) -> Iterator[tuple[str, Shown]]:
-    """Yield what became of single records, as the bulk runs tell it."""
-    for stage, phase in report.phases.items():
-        for outcome, records in shown_records(phase).items():
-            if name := _name(stage, outcome):
-                yield from ((name, shown) for shown in records)
-
-
-def _name(stage: str, outcome: Outcome) -> str:
-    """Return what a sync calls an outcome of one of its bulk runs; empty for what is no end."""
-    if stage == "delete":
-        return _OF_DELETION.get(outcome, "")
-    if stage in _STEPS:
-        return _TROUBLE_ALONE.get(outcome, "")
-    if stage in _RESTORING:
-        return "not_restored"
-    return "failed" if outcome is Outcome.NOT_FOUND else outcome.value
+def _told(report: SyncReport, origin: Origin) -> Iterator[tuple[str, Shown]]:
+    """Yield what became of single records."""
+    for stage, names in _ALONE.items():
+        if (phase := report.phases.get(stage)) is not None:
+            for outcome, records in shown_records(phase).items():
+                if name := names.get(outcome):
+                    yield from ((name, shown) for shown in records)
+    for name, results in report.kept.items():
+        yield from ((name, shown_of(result, origin)) for result in results)
 
 
 def _reasons(report: SyncReport, name: str) -> dict[str, int]:
-    """Return how often the bulk runs met each reason for what a sync calls so."""
-    counts: dict[str, int] = {}
-    for stage, phase in report.phases.items():
-        for outcome, reasons in phase.reasons.items():
-            if _name(stage, outcome) == name:
-                for words, number in reasons.items():
-                    counts[words] = counts.get(words, 0) + number
-    return counts
+    """Return how often each reason was met for what a sync calls so."""
+    counts = Counter(report.reasons.get(name, {}))
+    for stage, names in _ALONE.items():
+        if (phase := report.phases.get(stage)) is not None:
+            for outcome, called in names.items():
+                if called == name:
+                    counts.update(phase.reasons.get(outcome, {}))
+    return dict(counts)
 
 
 def _rest(name: str, origin: Origin) -> str:

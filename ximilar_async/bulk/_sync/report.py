@@ -102,6 +102,9 @@ class SyncReport:
         elapsed: Seconds from start to end.
         stage: What is done now, or was last.
         phases: What the bulk runs did, by what they were for.
+        kept: The first 500 results of the bulk runs by each of these counts that is not the wanted
+            one, as far as a page shows them.
+        reasons: How often each reason was met for one of these.
         stop: Why it ended before its end, if it did.
         stop_reason: The same in words.
     """
@@ -135,6 +138,8 @@ class SyncReport:
     elapsed: float = 0.0
     stage: str = ""
     phases: Mapping[str, Report] = field(factory=dict, repr=False)
+    kept: Mapping[str, tuple[Result, ...]] = field(factory=dict, repr=False)
+    reasons: Mapping[str, Mapping[str, int]] = field(factory=dict, repr=False)
     stop: Stop | None = None
     stop_reason: str = ""
 

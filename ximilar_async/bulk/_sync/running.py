@@ -124,8 +124,11 @@ class Sync:
             self._check(report, left, still)
             counts["not_attempted"] += left
             deletions["deletions_not_attempted"] = still
+        samples = None if self._executor is None else self._executor.samples
         return evolve(
             report,
+            kept={} if samples is None else samples.kept,
+            reasons={} if samples is None else samples.reasons,
             read=prepared.read,
             gone=withheld or to_delete,
             deletions_withheld=withheld,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from attrs import define, evolve, field
 
-from ximilar_async.bulk._outcomes import Outcome
+from ximilar_async.bulk._outcomes import Outcome, Result
+from ximilar_async.bulk._report_samples import NamedSamples
 
 from .difference import Action, Phase, UnderWay
 from .hashes import IMAGE_FIELDS, Mark, shape_key
@@ -16,8 +17,6 @@ from .state import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from ximilar_async.bulk._outcomes import Result
 
     from .planning import Prepared
     from .work import Task
@@ -38,6 +37,8 @@ class Settling:
     tell: Callable[[Result], None]
     tally: Counter[str] = field(factory=Counter, init=False)
     """What became of records, by the names in the report."""
+    samples: NamedSamples = field(factory=NamedSamples, init=False)
+    """The first records by each of these names that is not the wanted one."""
     again: bool = field(default=False, init=False)
     """Whether the collection said something else of any task than the state."""
     last_round: bool = field(default=False, init=False)
@@ -84,6 +85,10 @@ class Settling:
         Args:
             keep: Whether it stays in doubt all the same, for it was deleted before.
         """
+        for task in self.open.values() if keep else ():
+            if task.seq:  # what an earlier sync deleted is counted by nobody then
+                lost = Outcome.NOT_ATTEMPTED
+                self.samples.add(lost.value, Result(task.seq, task.spot, task.id, lost, _LOST))
         if self._sound and not keep:
             self._unmark += self.open
         self.open.clear()
@@ -178,11 +183,15 @@ class Settling:
 
     def count(self, task: Task, name: str, result: Result) -> None:
         """Count a result, and tell of it."""
+        told = evolve(result, seq=task.seq, where=task.spot)
         if task.seq or task.action is Action.DELETE:
             self.tally[name] += 1
-            self.tell(evolve(result, seq=task.seq, where=task.spot))
+            self.samples.add(name, told)
+            self.tell(told)
         else:
-            self.tally["restored" if name == "replaced" else "not_restored"] += 1
+            name = "restored" if name == "replaced" else "not_restored"
+            self.tally[name] += 1
+            self.samples.add(name, told)
 
     def _inserted(self, task: Task, result: Result) -> None:
         if result.outcome is Outcome.INSERTED:
@@ -218,6 +227,9 @@ class Settling:
             reason = "it is stored although it was deleted; somebody else inserts, too"
             self.count(task, "failed", evolve(result, outcome=Outcome.FAILED, reason=reason))
         else:
+            if result.outcome in (Outcome.FAILED, Outcome.NOT_ATTEMPTED):
+                why = f": {result.reason}" if result.reason else ""
+                result = evolve(result, reason=f"deleted, and not stored again{why}")
             self.count(task, _NAMES[result.outcome], result)
 
     def refused(self, task: Task, result: Result, *, back: bool) -> None:
@@ -232,9 +244,11 @@ class Settling:
         if back:
             reason = f"{result.reason}; it is stored as before"
             self._unmark += [task.id] if task.id else []
-        else:
+        result = evolve(result, reason=reason)
+        if not back:
             self.tally["not_restored"] += 1
-        self.count(task, "rejected", evolve(result, reason=reason))
+            self.samples.add("not_restored", evolve(result, seq=task.seq, where=task.spot))
+        self.count(task, "rejected", result)
 
     def _updated(self, task: Task, result: Result) -> None:
         if result.outcome is Outcome.UPDATED:
@@ -259,6 +273,10 @@ class Settling:
             self._unmark += ids
         else:
             self.count(task, "deletions_failed", result)
+
+
+_LOST: Final = "it was being replaced, and may be deleted by now; the next sync stores it"
+"""Said of what was under way between its deletion and its insertion when all was given up."""
 
 
 def _like(result: Result) -> tuple[str, ...]:
