@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +136,42 @@ def test_a_token_that_is_refused_is_not_waited_for(
     assert done.code == 3
     assert "waiting" not in done.err
     assert json.loads((files / "r.json").read_text("utf-8"))["stop"] == "authorization refused"
+
+
+@pytest.mark.parametrize("bound", ["--give-up-after", "--deadline"])
+def test_it_is_waited_for_no_longer_than_was_said(
+    told: Callable[..., Any], files: Path, bound: str
+) -> None:
+    """Either bound ends the wait, as it ends a run."""
+    done = told("insert", "one.jsonl", "-c", "c1", "--url", f"http://{NOBODY}", bound, 0.2)
+    assert done.code == 5
+    assert "waiting for it, 0 s at most" in done.err
+
+
+def test_a_run_whose_report_could_not_be_written_is_not_said_to_have_done_nothing(
+    files: Path,
+) -> None:
+    """A page that does not fit on the disk is not replaced by a small one that is untrue."""
+    lines = [json.dumps({"_id": f"{'x' * 100}{n}"}) for n in range(300)]  # all are rejected
+    (files / "one.jsonl").write_text("\n".join(lines))
+    words = ["insert", "one.jsonl", "-c", "c1", "--emulator=", "--report", "r.json", "--dry-run"]
+    limit = f"ulimit -f 8; exec {shlex.join([sys.executable, '-m', 'ximilar_async', *words])}"
+    done = subprocess.run(
+        ["bash", "-c", limit], cwd=files, capture_output=True, text=True, check=False
+    )
+    assert "File too large" in done.stderr
+    assert not (files / "r.json").exists()
+
+
+def test_a_report_that_is_a_link_stays_one(told: Callable[..., Any], files: Path) -> None:
+    """Whoever has it lead to where reports are kept finds the new one there."""
+    kept = files / "kept.json"
+    kept.write_text("{}")
+    (files / "r.json").unlink()
+    (files / "r.json").symlink_to(kept)
+    assert told("insert", "one.jsonl", "-c", "c1", "--emulator", "--report", "r.json").code == 0
+    assert (files / "r.json").is_symlink()
+    assert json.loads(kept.read_text("utf-8"))["ok"] is True
 
 
 def test_a_run_that_was_stopped_while_it_waited_says_so(

@@ -31,7 +31,7 @@ async def reached(collection: Collection, run_: Run, output: Output) -> None:
 
     Args:
         collection: What is to be worked on.
-        run_: How long to wait (`give_up_after`).
+        run_: How long to wait (`give_up_after`, `deadline`).
         output: Whether to say so.
 
     Raises:
@@ -39,12 +39,13 @@ async def reached(collection: Collection, run_: Run, output: Output) -> None:
     """
     loop = asyncio.get_running_loop()
     began, wait = loop.time(), _FIRST_WAIT
+    patience = min(run_.give_up_after, run_.deadline or run_.give_up_after)
     once = collection.with_options(retry=Retry(attempts=1))
     while True:
         try:
             await once.ping()
         except XimilarError as error:
-            left = run_.give_up_after - (loop.time() - began)
+            left = patience - (loop.time() - began)
             if not error.retryable or left <= 0:
                 raise
             if wait == _FIRST_WAIT:

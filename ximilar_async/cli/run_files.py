@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from typer import Exit
+
 from ximilar_async.bulk import ExitCode, Report, Stop, SyncReport
 from ximilar_async.bulk._report_file import ENDINGS, write_report
 from ximilar_async.bulk._sync.page import plan_page
@@ -58,7 +60,10 @@ def run_files(
         stop = _STOPS.get(failures.exit_code(error), Stop.CONFIGURATION)
         _tell_unbegun(run_, _nothing_done(operation, mode, stop, failures.message(error)))
         raise
-    _tell_unbegun(run_, _nothing_done(operation, mode, Stop.ASKED, "interrupted before it began"))
+    except Exit:
+        words = "interrupted before it began"
+        _tell_unbegun(run_, _nothing_done(operation, mode, Stop.ASKED, words))
+        raise
 
 
 def _nothing_done(
@@ -82,7 +87,7 @@ def forget_reports(run_: Run) -> None:
     """Remove an earlier run's reports: they would pass for this one's."""
     for path in run_.reports:
         if path.is_file():
-            path.unlink()
+            path.resolve().unlink()  # a link keeps leading to where reports are kept
 
 
 def _check_files(run_: Run, inputs: Mapping[str, Path | None]) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from attrs import define, field
+from typer import Exit
 
 from .screen import complain
 
@@ -88,11 +89,13 @@ class Signals:
 def run(work: Callable[[Signals], Coroutine[object, object, int]]) -> int:
     """Run a coroutine to its end in an event loop of its own and return its exit code.
 
-    A signal cancels it unless it says what else to do (`Signals.stopping`); the exit code is then
-    130 for Ctrl-C, 143 for SIGTERM.
+    A signal cancels it unless it says what else to do (`Signals.stopping`).
 
     Args:
         work: Gets the signals, returns the exit code.
+
+    Raises:
+        Exit: it was cancelled by a signal; the code is 130 after Ctrl-C, 143 after SIGTERM.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_guarded(work))
@@ -107,7 +110,7 @@ async def _guarded(work: Callable[[Signals], Coroutine[object, object, int]]) ->
             if signals.received is None:
                 raise
             complain("stopped", f"interrupted by {signals.received.name}")
-            return signals.exit_code
+    raise Exit(signals.exit_code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
