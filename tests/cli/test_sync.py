@@ -282,7 +282,7 @@ def test_a_state_that_is_not_where_it_was_is_not_made_anew_by_itself(
         assert (done.code, done.out) == (2, "")
         assert f"there is no file '{tmp_path / 'elsewhere' / 'ximilar-c1.state'}'" in done.err
         assert "100 records" in done.err
-        assert "say --state ximilar-c1.state" in done.err
+        assert "name that file (--state ximilar-c1.state)" in done.err
     done = told("sync", shop, *there, "--state", "ximilar-c1.state", *MIRROR)
     assert done.code == 0
     assert "made of what is stored" in done.err
@@ -302,7 +302,10 @@ def test_a_fresh_machine_knows_without_a_file(
     assert f"--state {state}" in made.err
     wrong = told("sync", "--apply", "a.plan", *HERE)
     assert (wrong.code, wrong.out) == (2, "")
-    assert "name what the plan was made with, as --state says" in wrong.err
+    named = (
+        "it (--state remote?)" if state == "remote" else "what the plan was made with (--state F"
+    )
+    assert f"name {named}" in wrong.err
     done = told("sync", "--apply", "a.plan", *HERE, "--state", state, "--json")
     assert (done.code, counts(done)) == (0, {"unchanged": 29, "updated": 1})
     done = told("sync", source, *words, "--json")

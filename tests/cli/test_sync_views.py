@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from ximilar_async.bulk import Outcome, Report, Stop, SyncReport
+from ximilar_async.bulk._sync.usual import usual_state
 from ximilar_async.cli.sync_live import SyncWatch, plan_picture
-from ximilar_async.cli.sync_options import default_state, in_options
+from ximilar_async.cli.sync_options import in_options
 from ximilar_async.cli.sync_samples import Change, changes_of, words_of
 from ximilar_async.cli.sync_views import span, sync_view
 
@@ -147,7 +148,7 @@ def test_names_of_settings_become_options_and_nothing_else_does() -> None:
     words = "allow_delete.csv: allow it (allow_delete), max_deletions=5"
     assert in_options("(allow_delete) (max_deletions)") == "(--allow-delete) (--max-deletions)"
     assert in_options(words).startswith("allow_delete.csv: allow it (--allow-delete)")
-    assert str(default_state("../a b")) == "ximilar-.._a_b.state"
+    assert str(usual_state("../a b")) == "ximilar-.._a_b.state"
 
 
 def test_a_terminal_sees_the_phases(

@@ -2,6 +2,7 @@
 # Typer reads the annotations at run time: no `from __future__ import annotations` in this module.
 
 import inspect
+import re
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -12,7 +13,6 @@ from attrs import frozen
 from typer import Option
 
 from ximilar_async.bulk import Mode
-from ximilar_async.bulk._sync.usual import usual_state
 
 from .failures import UsageError, reason_in_options
 from .options import ACTION, KEPT
@@ -165,9 +165,6 @@ class Prices:
         return {method: price for method, price in given.items() if price is not None}
 
 
-default_state: Final = usual_state
-
-
 def read_state(text: str) -> Path | str | None:
     """Return what `--state` means: a file, "remote", or None for none.
 
@@ -193,8 +190,9 @@ _IN_OPTIONS: Final = {
     "allow_delete": "--allow-delete",
     "allow_lost_fields": "--allow-lost-fields",
     "max_deletions": "--max-deletions",
-    'state="remote"': "--state remote",
 }
+
+_STATE: Final = re.compile(r"""\(state=(?:…|(['"])(.*?)\1)""")
 
 
 def in_options(words: str) -> str:
@@ -203,9 +201,12 @@ def in_options(words: str) -> str:
     Example:
         >>> in_options("if they are to be deleted, allow it (allow_delete)")
         'if they are to be deleted, allow it (--allow-delete)'
+        >>> in_options("name it (state=…), or that file (state='c1.state')")
+        'name it (--state FILE), or that file (--state c1.state)'
     """
     for setting, option in _IN_OPTIONS.items():
         words = words.replace(f"({setting}", f"({option}")
+    words = _STATE.sub(lambda found: f"(--state {found[2] or 'FILE'}", words)
     return reason_in_options(words)
 
 

@@ -10,10 +10,9 @@ from attrs import evolve, frozen
 
 from ximilar_async import bulk
 from ximilar_async.bulk import ExitCode, Stop
-from ximilar_async.bulk._export import record_count
+from ximilar_async.bulk._sync.usual import USUAL, Usual, usual_state
 from ximilar_async.errors import BulkAborted, SyncRefusedError
 from ximilar_async.images import ImageOptions
-from ximilar_async.pages import counted
 
 from . import failures
 from .again import apply_command
@@ -26,7 +25,7 @@ from .run_files import is_written, write_plan_report
 from .screen import complain, is_live, put, put_json, say
 from .signals import run
 from .sync_live import SyncWatch, plan_picture
-from .sync_options import default_state, in_options, read_state
+from .sync_options import in_options, read_state
 from .sync_samples import samples_of
 from .sync_views import plan_json, plan_view, sync_view
 
@@ -62,6 +61,15 @@ class Order:
     access: Access
     output: Output
 
+    @property
+    def kept_in(self) -> Path | str | Usual | None:
+        """Return where the state is, as `bulk.sync` takes it.
+
+        Raises:
+            UsageError: no file can be kept where it was said to be.
+        """
+        return USUAL if self.state is None else read_state(self.state)
+
 
 def carry_out(order: Order) -> int:
     """Do what was asked for, print it, and return the exit code.
@@ -75,46 +83,21 @@ def carry_out(order: Order) -> int:
         async with open_client(order.access, processes=order.run.processes) as client:
             collection = find_collection(client, order.place)
             await reached(collection, order.run, order.output)
-            state = await _state(order, collection)
             try:
                 if order.run.dry_run:
-                    return await _plan(order, collection, state)
-                return await _sync(order, collection, state, signals)
+                    return await _plan(order, collection)
+                return await _sync(order, collection, signals)
             except SyncRefusedError as refused:
                 raise UsageError(in_options(str(refused))) from refused
 
     return run(work)
 
 
-async def _state(order: Order, collection: Collection) -> Path | str | None:
-    """Return where the state is; one that is nowhere named begins with an empty collection only.
-
-    A job that runs in another folder than the day before would else begin a second state, and
-    forget which images are stored.
-
-    Raises:
-        UsageError: the collection is not empty, and there is no such file.
-    """
-    if order.state is not None:
-        return read_state(order.state)
-    path = default_state(collection.id).absolute()
-    if not path.exists() and (there := await record_count(collection)):
-        missing = f"no state: there is no file {str(path)!r}"
-        if order.apply is not None:
-            raise UsageError(f"{missing}; name what the plan was made with, as --state says")
-        raise UsageError(
-            f"{missing}, and the collection has {counted(there, 'record')}. If an earlier sync "
-            "kept one, name it with --state FILE; to begin one by reading the collection, say "
-            f"--state {path.name}"
-        )
-    return path
-
-
 # --- plans --------------------------------------------------------------------------------------
 
 
-async def _plan(order: Order, collection: Collection, state: Path | str | None) -> int:
-    """Say what would be done, and write it down."""
+async def _plan(order: Order, collection: Collection) -> int:
+    """Write down what would be done, and say it."""
     assert order.source is not None  # a dry run has one
     source, output, began = order.source, order.output, time.monotonic()
     with live(output) as show:
@@ -125,19 +108,20 @@ async def _plan(order: Order, collection: Collection, state: Path | str | None) 
 
         async with ticking(look):
             plan = await bulk.plan_sync(
-                collection, source, state=state, options=order.options, **order.settings
+                collection, source, state=order.kept_in, options=order.options, **order.settings
             )
     with plan:
         samples = await samples_of(collection, plan)
         if order.plan is not None:
             plan.write(order.plan)
+        # The files first: whoever reads what is printed may leave, as `head` does.
+        written = write_plan_report(plan, order.run, _apply_command(order, plan))
         rate = order.access.rate
         if output.json:
             put_json(plan_json(plan, samples, order.prices, rate))
         else:
             put(plan_view(plan, samples, order.prices, rate))
         _tell_plan(order, plan)
-        written = write_plan_report(plan, order.run, _apply_command(order, plan))
         if not written:
             return ExitCode.TROUBLE
         return ExitCode.TROUBLE if plan.rejected or plan.undecided or plan.withheld else 0
@@ -163,26 +147,26 @@ def _apply_command(order: Order, plan: SyncPlan) -> str:
 # --- syncs --------------------------------------------------------------------------------------
 
 
-async def _sync(
-    order: Order, collection: Collection, state: Path | str | None, signals: Signals
-) -> int:
-    """Carry out a sync, print and write its report."""
+async def _sync(order: Order, collection: Collection, signals: Signals) -> int:
+    """Carry out a sync, write and print its report."""
+    kept_in = order.kept_in
     if order.apply is not None:
-        job = bulk.apply_plan(collection, order.apply, state=state, options=order.options)
+        job = bulk.apply_plan(collection, order.apply, state=kept_in, options=order.options)
     else:
         assert order.source is not None  # one of both is there
         job = bulk.sync(
-            collection, order.source, state=state, options=order.options, **order.settings
+            collection, order.source, state=kept_in, options=order.options, **order.settings
         )
+    state = usual_state(collection.id).absolute() if isinstance(kept_in, Usual) else kept_in
     begins = _is_new(state)
     report = await _follow(job, order, signals)
+    # The file first: whoever reads what is printed may leave, as `head` does.
+    written = is_written(report, order.run, order.place, order.access, operation=None)
     code = _conclude(report, order, signals)
     if begins and not _is_new(state):
         words = "made of what is stored; " if report.seeded else ""
         say(f"the state is new: {state}; {words}the next sync needs it", order.output)
-    if not is_written(report, order.run, order.place, order.access, operation=None):
-        code = code or ExitCode.TROUBLE
-    return code
+    return code if written else code or ExitCode.TROUBLE
 
 
 def _is_new(state: Path | str | None) -> bool:
