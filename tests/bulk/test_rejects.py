@@ -236,6 +236,26 @@ async def test_large_and_odd_records_are_found_in_their_source(tmp_path: Path) -
     assert (gone.where, gone.fault) == ("records record 249", "is not in records any more")
 
 
+async def test_what_several_runs_rejected_at_one_place_is_accounted_for(tmp_path: Path) -> None:
+    """Two nights kept one file: the same record comes once, and another in its place is told."""
+    path = tmp_path / "rejects.jsonl"
+    nights: list[list[dict[str, Any]]] = [
+        [{"_id": "a"}, {"_id": "b"}],
+        [{"_id": "a"}, {"_id": "c"}],
+    ]
+    for night, records in enumerate(nights):
+        with rejects(path, run=f"{night}", source="records", max_record=5) as file:
+            for seq, record in enumerate(records, 1):
+                file.write(Result(seq, f"record {seq}", record["_id"], FAILED, record=record))
+    source = open_rejects(path, origin=SequenceSource(nights[1]))
+    entries = [entry async for chunk in source.chunks() for entry in chunk]
+    assert [entry.record for entry in entries if entry.fault is None] == nights[1]
+    assert [entry.fault for entry in entries if entry.fault is not None] == [
+        "is another record now: its _id was 'b' and is 'c'"
+    ]
+    assert source.left_out == 1
+
+
 async def test_what_cannot_be_had_is_accounted_for(tmp_path: Path) -> None:
     """Without the source, or with another one, a large record is a fault that says what to do."""
     path = tmp_path / "rejects.jsonl"

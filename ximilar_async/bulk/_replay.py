@@ -118,7 +118,8 @@ class RejectsSource:
     left_out: int = field(default=0, init=False)
     """Records that were not given because sending them again can hardly help."""
     _lines: JsonlSource = field(init=False, repr=False)
-    _wanted: dict[int, Envelope] = field(factory=dict, init=False, repr=False)
+    _wanted: dict[int, list[Envelope]] = field(factory=dict, init=False, repr=False)
+    """What is to be found in `origin`, by its number there; several runs may have kept one file."""
 
     def __attrs_post_init__(self) -> None:
         self._lines = JsonlSource(self.path)
@@ -187,9 +188,16 @@ class RejectsSource:
         if fault := self._fault(envelope):
             return Entry(_place(envelope), fault=fault)
         if envelope.omitted is not None:
-            self._wanted[envelope.seq] = envelope
+            self._want(envelope)
             return None
         return Entry(_place(envelope), envelope.record)
+
+    def _want(self, envelope: Envelope) -> None:
+        wanted = self._wanted.setdefault(envelope.seq, [])
+        if any(known.id == envelope.id for known in wanted):
+            self.left_out += 1  # another run has rejected it as well
+        else:
+            wanted.append(envelope)
 
     def _fault(self, envelope: Envelope) -> str | None:
         """Say why a record cannot be had, if it cannot."""
@@ -222,16 +230,19 @@ class RejectsSource:
             async for chunk in chunks:
                 numbered = enumerate(chunk, seq + 1)
                 seq += len(chunk)
-                wanted = [(self._wanted.pop(at, None), entry) for at, entry in numbered]
+                wanted = [(self._wanted.pop(at, ()), entry) for at, entry in numbered]
                 if found := [
-                    self._taken(envelope, entry) for envelope, entry in wanted if envelope
+                    self._taken(envelope, entry)
+                    for envelopes, entry in wanted
+                    for envelope in envelopes
                 ]:
                     yield found
                 if not self._wanted:
                     return
         yield [
             Entry(_place(envelope), fault=f"is not in {origin.name} any more")
-            for envelope in self._wanted.values()
+            for envelopes in self._wanted.values()
+            for envelope in envelopes
         ]
 
     def _taken(self, envelope: Envelope, entry: Entry) -> Entry:
