@@ -10,6 +10,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli.conftest import environment
 from fakes import free_port
 
 if TYPE_CHECKING:
@@ -186,3 +187,39 @@ def test_a_run_that_was_stopped_while_it_waited_says_so(
     assert process.returncode == 143
     facts = json.loads((files / "r.json").read_text("utf-8"))
     assert (facts["ok"], facts["stop_reason"]) == (False, "interrupted before it began")
+
+
+def test_a_sync_whose_state_cannot_be_kept_says_what_it_did(
+    serve: Callable[..., Any], files: Path
+) -> None:
+    """What was stored before the disk was full is in the report; it did not fail to begin."""
+    records = ({"_id": f"{n:040}", "_url": f"https://example.com/{n}.jpg"} for n in range(4000))
+    (files / "many.jsonl").write_text("\n".join(map(json.dumps, records)))
+    with serve() as url:
+        words = [
+            "sync",
+            "many.jsonl",
+            "-c",
+            "c1",
+            "--url",
+            url,
+            "--state",
+            "s",
+            "--report",
+            "r.json",
+        ]
+        limit = f"ulimit -f 400; exec {shlex.join([sys.executable, '-m', 'ximilar_async', *words])}"
+        done = subprocess.run(
+            ["bash", "-c", limit],
+            cwd=files,
+            env=environment(XIMILAR_TOKEN="t"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    facts = json.loads((files / "r.json").read_text("utf-8"))
+    assert facts["stop"] == "journal failed"
+    assert "the sync state" in facts["stop_reason"]
+    assert facts["read"] == 4000
+    assert facts["requests"] > 2

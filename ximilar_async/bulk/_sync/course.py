@@ -14,7 +14,7 @@ from ximilar_async._logging import SYNC_STAGE
 from ximilar_async.bulk._engine import Engine
 from ximilar_async.bulk._job import Job
 from ximilar_async.bulk._report import Stop
-from ximilar_async.errors import BulkAborted
+from ximilar_async.errors import BulkAborted, StateError
 
 from .report import merged
 
@@ -186,6 +186,9 @@ class Course:
             on_result: Called with each result.
             must_end: Whether the sync's deadline holds.
             rejects: Whether what is turned away goes to the rejects file.
+
+        Raises:
+            StateError: the state cannot be read or kept any more.
         """
         options = evolve(
             self.options,
@@ -206,6 +209,8 @@ class Course:
         finally:
             self._job = None
         self.reports[name] = merged(self.reports.get(name), report)
+        if self.failure is not None and isinstance(self.failure.__cause__, StateError):
+            raise self.failure.__cause__  # its source, or what notes its results, is the state
         if report.stop is Stop.DEADLINE:
             self._time_out()  # it had what was left: nobody gave that figure
         elif report.stop is not None:

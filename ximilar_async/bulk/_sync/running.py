@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field
 
 from ximilar_async.bulk._report import Stop
-from ximilar_async.errors import AccountingError, BulkAborted
+from ximilar_async.errors import AccountingError, BulkAborted, StateError
 
 from . import events
 from .course import StoppedError
@@ -51,6 +51,8 @@ class Sync:
     _executor: Executor | None = field(default=None, init=False)
     _final: SyncReport | None = field(default=None, init=False)
     _planned: Counter[Action] | None = field(default=None, init=False)
+    _unkept: StateError | None = field(default=None, init=False)
+    """Why the state could not be kept any more, once something was sent."""
 
     async def run(self) -> SyncReport:
         """Plan and carry out, and return the report.
@@ -68,7 +70,8 @@ class Sync:
         assert self._final is not None  # set where nothing was raised
         report = self._final
         if self.course.failure is not None or report.stop not in _GENTLE:
-            raise BulkAborted(report.summary(), report) from self.course.failure
+            cause = self._unkept or self.course.failure
+            raise BulkAborted(report.summary(), report) from cause
         return report
 
     async def _plan_and_execute(self) -> None:
@@ -87,6 +90,11 @@ class Sync:
         except BulkAborted as error:
             if error is not self.course.failure:
                 raise
+        except StateError as error:
+            if self._executor is None:
+                raise  # nothing was sent, so there is nothing to report
+            self._unkept = error
+            self.course.end(Stop.JOURNAL, str(error))
         finally:
             self._final = self.report(over=True)
             if prepared is not None:
