@@ -79,6 +79,7 @@ def test_a_signal_midway_ends_with_the_report(
         report = json.loads(out)
         assert process.returncode == code
         assert "interrupted by" in err
+        assert f"not read to its end, but up to record {report['read']:,} (" in err
         assert sum(report["counts"].values()) == report["read"]
         assert report["counts"]["inserted"] == _count(url, "c1")
         assert 0 < report["counts"]["inserted"] < 20_000

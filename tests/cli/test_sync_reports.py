@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,3 +54,19 @@ def test_a_state_that_nobody_named_is_refused_by_one_guard(
         facts = json.loads((tmp_path / "r.json").read_text())
         assert (facts["stop"], facts["requests"]) == ("wrong configuration", 0)
         assert not list(tmp_path.glob("*.state"))
+
+
+def test_an_end_while_it_reads_says_that_nothing_was_sent(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """A sync sends nothing before it knows the whole source: that is said, and how far it was."""
+    source = tmp_path / "pipe.jsonl"
+    os.mkfifo(source)
+    process = start("sync", source, "-c", "c1", "--emulator", "data", XIMILAR_TOKEN="any")
+    with source.open("w", encoding="utf-8") as lines:  # it returns when the sync reads
+        lines.write('{"_id": "1", "_url": "https://example.com/1.jpg"}\n')
+        lines.flush()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "nothing was sent: the source was not read to its end" in err

@@ -12,7 +12,8 @@ from ximilar_async._models import Match
 from ximilar_async.bulk import ExitCode, Origin, Outcome, Report, Result, Stop
 from ximilar_async.cli.failures import UsageError, exit_code, message
 from ximilar_async.cli.pace import Pace, share_done, time_left
-from ximilar_async.cli.progress import Remarks, Watch, run_view
+from ximilar_async.cli.progress import Narrowed, Remarks, Watch, bar_view, run_view
+from ximilar_async.cli.runs import unread_words
 from ximilar_async.cli.screen import plain
 from ximilar_async.cli.tables import fields_to_show, headline, matches_view, report_view
 from ximilar_async.errors import (
@@ -204,6 +205,51 @@ def test_progress_says_how_it_goes_and_what_it_waits_for(width: int) -> None:
     assert "700 inserted, 2 rejected, 198 under way" in text
     waits = text.splitlines()[2]
     assert waits == "  waits for answers 81%, work on images 17%, free slots (--concurrency) 2%"
+
+
+def test_the_least_wait_gives_way_where_there_is_no_room() -> None:
+    """No share is cut: those that do not fit are left out, and the first one stays."""
+    report = evolve(REPORT, read=900, bottleneck=WAITS)
+    waits = {
+        width: shown(run_view("insert photos", report, 0.5, 350.0, 2.0), width).splitlines()[2]
+        for width in (80, 70, 40, 20)
+    }
+    assert waits[70] == "  waits for answers 81%, work on images 17%"
+    assert waits[40] == "  waits for answers 81%"
+    assert waits[80].startswith(waits[70])
+    assert len(waits[20]) <= 20
+
+
+@pytest.mark.parametrize("width", [35, 60, 80])
+def test_a_picture_has_room_for_what_a_terminal_shows_of_ctrl_c(width: int) -> None:
+    """`^C` behind its last line breaks none, or the picture would not be taken away whole."""
+    report = evolve(REPORT, read=9 * 10**9, counts=dict.fromkeys(Outcome, 10**8), bottleneck=WAITS)
+    for each in (report, evolve(report, outage="no answer " * 20)):
+        view = Narrowed(run_view("insert a-catalog-of-shoes.jsonl", each, 0.5, 350.0, 2.0))
+        lines = shown(view, width).split("\n")
+        assert len(lines) == 3
+        assert max(map(len, lines)) <= width - 3
+    bar = shown(Narrowed(bar_view("sync a-catalog.jsonl", 0.5, 20.0, "900 records read")), width)
+    assert len(bar) <= width - 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "position", "words"),
+    [
+        ({"stop": Stop.ASKED}, (25, 100), "was not read to its end, but up to record 900 (25% of"),
+        ({"stop": Stop.ASKED}, (100, 100), "what the source may have after record 900 was not"),
+        ({"stop": Stop.OUTAGE}, (900, None), "what the source may have after record 900 was not"),
+        ({}, (100, 100), ""),
+        ({"stop": Stop.AUTH, "read": 0}, (0, 100), ""),
+    ],
+)
+def test_an_early_end_says_how_far_the_source_was_read(
+    facts: dict[str, Any], position: tuple[int, int | None], words: str
+) -> None:
+    """Nobody takes what was not looked at for done."""
+    told = unread_words(evolve(REPORT, **{"read": 900, **facts}), position)
+    assert words in told
+    assert bool(words) == bool(told)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ _LONG_WINDOW: Final = 30.0
 _LONG_PAUSE: Final = 2.0
 """Seconds from which on a pause is worth a remark."""
 
+_ECHO: Final = 3
+"""Columns that `^C` needs behind a line: one more, for at the edge terminals differ."""
+
 _LONGEST_TITLE: Final = 30
 _LONGEST_BAR: Final = 30
 _SHORTEST_BAR: Final = 5
@@ -109,18 +112,36 @@ def run_view(
     return Group(
         Bar(title, done, words, times, active),
         _line(Text(", ").join(outcomes)),
-        _line(_why(report)),
+        _why(report),
     )
 
 
-def _why(report: Report) -> Text:
+def _why(report: Report) -> RenderableType:
     """Return what holds a run up."""
     if report.stop is not None:
-        return Text(f"{plain(report.stop_reason)}: finishing what is under way", "yellow")
+        return _line(Text(f"{plain(report.stop_reason)}: finishing what is under way", "yellow"))
     if report.closed:
-        return Text(plain(report.closed), "yellow")
+        return _line(Text(plain(report.closed), "yellow"))
     words = bottleneck_words(report)
-    return Text(f"waits for {words}" if words else "", "dim")
+    return Waits(tuple(words.split(", ")) if words else ())
+
+
+@frozen
+class Waits:
+    """A line with what a run waits for; what does not fit is left out, the least first."""
+
+    shares: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the line that fits."""
+        shares = self.shares
+        while len(shares) > 1 and len(_waits(shares)) > options.max_width:
+            shares = shares[:-1]
+        yield Text(_waits(shares), "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _waits(shares: tuple[str, ...]) -> str:
+    return f"  waits for {', '.join(shares)}" if shares else ""
 
 
 def _line(words: Text) -> Text:
@@ -181,6 +202,22 @@ class Bar:
         return ProgressBar(total=total, completed=completed, width=width, animation_time=self.moved)
 
 
+@frozen
+class Narrowed:
+    """A picture that leaves room for the `^C` that a terminal shows behind it.
+
+    Where that breaks the last line, the picture is a line higher than it was drawn, and its first
+    line would stay when it is gone.
+    """
+
+    picture: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the picture, a little narrower."""
+        width = max(1, options.max_width - _ECHO)
+        yield from console.render(self.picture, options.update_width(width))
+
+
 @contextmanager
 def live(output: Output) -> Iterator[Callable[[RenderableType], object]]:
     """Yield what shows a picture in place of the one before; it is gone after the block.
@@ -197,6 +234,7 @@ def live(output: Output) -> Iterator[Callable[[RenderableType], object]]:
 
         def show(picture: RenderableType) -> None:
             nonlocal before
+            picture = Narrowed(picture)
             lines = console.render_lines(picture)
             if lines != before:  # nothing flickers where nothing changes
                 before = lines

@@ -70,7 +70,7 @@ def carry_out(plan: Plan) -> int:
         written = is_written(
             done, plan.run, plan.place, plan.access, operation=done.operation, again=plan.again
         )
-        code = conclude(done, output, signals)
+        code = conclude(done, output, signals, job.position)
         return code if written else code or ExitCode.TROUBLE
 
     return run(work)
@@ -94,8 +94,20 @@ async def follow(
                 return report
 
 
-def conclude(report: Report, output: Output, signals: Signals) -> int:
-    """Print a report and return the exit code that goes with it."""
+def conclude(
+    report: Report,
+    output: Output,
+    signals: Signals,
+    position: tuple[int, int | None] = (0, None),
+) -> int:
+    """Print a report and return the exit code that goes with it.
+
+    Args:
+        report: What was done.
+        output: How it is printed.
+        signals: Those that came.
+        position: How much of the source was read, and how much there is.
+    """
     if output.json:
         put_json(report.to_dict())
     else:
@@ -103,11 +115,35 @@ def conclude(report: Report, output: Output, signals: Signals) -> int:
     if report.not_attempted and not report.dry_run:
         number = counted(report.not_attempted, "record")
         say(f"{number} read and not sent: run the same command again for them", output)
+    if words := unread_words(report, position):
+        say(words, output)
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
     elif report.stop is not None:
         complain("error", failures.message(BulkAborted(report.summary(), report)))
     return signals.exit_code or int(report.exit_code)
+
+
+def unread_words(report: Report, position: tuple[int, int | None]) -> str:
+    """Return how far the source of a run that ended early was read; empty for any other.
+
+    Args:
+        report: What was done.
+        position: How much of the source was read, and how much there is.
+
+    Example:
+        >>> from ximilar_async.bulk import Report, Stop
+        >>> report = Report(operation="insert", read=1030, counts={}, stop=Stop.ASKED)
+        >>> unread_words(report, (51_500, 400_000))
+        'the source was not read to its end, but up to record 1,030 (13% of it)'
+    """
+    if report.stop is None or not report.read:
+        return ""
+    done, total = position
+    if total is None or done >= total:  # what is read ahead is not looked at
+        return f"what the source may have after record {report.read:,} was not looked at"
+    share = f"{done / total:.0%} of it"
+    return f"the source was not read to its end, but up to record {report.read:,} ({share})"
 
 
 def _tell_plan(plan: Plan, collection: Collection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from .run_options import Run
     from .signals import Signals
     from .sync_options import Prices
+
+
+_READING: Final = "reading the source"
+"""How a sync calls its stage while it knows only a part of what it is to do."""
 
 
 @frozen(kw_only=True)
@@ -162,7 +166,7 @@ async def _sync(order: Order, collection: Collection, signals: Signals) -> int:
     report = await _follow(job, order, signals)
     # The file first: whoever reads what is printed may leave, as `head` does.
     written = is_written(report, order.run, order.place, order.access, operation=None)
-    code = _conclude(report, order, signals)
+    code = _conclude(report, order, signals, job.position)
     if begins and not _is_new(state):
         words = "made of what is stored; " if report.seeded else ""
         say(f"the state is new: {state}; {words}the next sync needs it", order.output)
@@ -199,7 +203,9 @@ async def _follow(job: SyncJob, order: Order, signals: Signals) -> SyncReport:
                 return report
 
 
-def _conclude(report: SyncReport, order: Order, signals: Signals) -> int:
+def _conclude(
+    report: SyncReport, order: Order, signals: Signals, position: tuple[int, int | None]
+) -> int:
     """Print a report and return the exit code that goes with it."""
     output = order.output
     if output.json:
@@ -211,6 +217,10 @@ def _conclude(report: SyncReport, order: Order, signals: Signals) -> int:
         complain("error", f"source failed: {report.stop_reason}{words}")
     elif report.withheld:
         complain("warning", f"nothing was deleted: {in_options(report.withheld)}")
+    if report.stop is not None and report.stage == _READING:
+        done, total = position
+        far = f" ({done / total:.0%} of it was)" if total else ""
+        say(f"nothing was sent: the source was not read to its end{far}", output)
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
     elif report.stop not in (None, Stop.SOURCE):
