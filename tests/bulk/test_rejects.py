@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import ScriptedService
 
-from ximilar_async.bulk import Outcome, Result
+from ximilar_async import Ximilar
+from ximilar_async.bulk import Options, Outcome, Result, insert, replay
 from ximilar_async.bulk._rejects import (
     Envelope,
     RejectsFile,
@@ -26,9 +29,18 @@ from ximilar_async.bulk._rejects import (
 )
 from ximilar_async.bulk._replay import open_rejects
 from ximilar_async.errors import JournalError, SourceError
-from ximilar_async.sources import JsonlSource, SequenceSource, Source
+from ximilar_async.sources import (
+    JsonlSource,
+    MappedSource,
+    RecordMapping,
+    SequenceSource,
+    Source,
+    open_source,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ximilar_async.sources import Entry
 
 FAILED, REJECTED = Outcome.FAILED, Outcome.REJECTED
@@ -386,3 +398,32 @@ def test_any_bytes_can_be_replayed(content: bytes) -> None:
         except SourceError:
             return
         assert all(entry.fault for entry in entries)
+
+
+PRICES = RecordMapping(id="sku", image="photo", fields=["price"], types={"price": "float"})
+
+
+@pytest.mark.parametrize(
+    ("ids", "sent", "rejected"),
+    [(["a", "b"], ["a", "b"], 0), (["new", "a", "b"], [], 2), (["b", "a"], [], 2)],
+)
+async def test_a_row_is_found_in_its_source_by_its_id(
+    tmp_path: Path, ids: list[str], sent: list[str], rejected: int
+) -> None:
+    """What stands in the place of a row that was refused is not sent in its stead."""
+    catalog, path = tmp_path / "shop.csv", tmp_path / "rejects.jsonl"
+
+    def write(skus: Iterable[str]) -> None:
+        rows = [f'{sku},https://e.com/{sku}.jpg,"1,5"' for sku in skus]
+        catalog.write_text("\n".join(["sku,photo,price", *rows]))
+
+    write(["a", "b"])
+    service, options = ScriptedService(), Options(rejects=path)
+    shop = Ximilar("token", transport=service).collection("shop")
+    rows = MappedSource(open_source(catalog), PRICES)
+    assert (await insert(shop, rows, options=options)).rejected == 2
+    write(ids)
+    origin = MappedSource(open_source(catalog), evolve(PRICES, decimal=","))
+    report = await replay(shop, path, everything=True, origin=origin)
+    assert sorted(service.stored) == sent
+    assert (report.rejected, report.inserted) == (rejected, len(sent))

@@ -10,8 +10,9 @@ import orjson
 from attrs import define, evolve, field
 
 from ximilar_async.errors import SourceError
-from ximilar_async.sources import Entry, JsonlSource
+from ximilar_async.sources import Entry, JsonlSource, MappedSource
 from ximilar_async.sources._mapped import NO_RECORD
+from ximilar_async.sources._mapped_id import id_in
 
 from ._rejects import decode_envelope, plain_text
 from ._seen import SeenIds
@@ -250,12 +251,23 @@ class RejectsSource:
         record = entry.record
         id_ = record.get("_id") if isinstance(record, dict) else entry.id
         known = plain_text(id_) if isinstance(id_, str) else None
+        before = envelope.id or self._id_of_row(envelope.record)
         # What nobody could read has no `_id` to be known by: its place has to do.
-        mended = self.takes_mended and envelope.id is None and entry.where == envelope.where
-        if envelope.id != known and not mended and entry.fault is None:
-            fault = f"is another record now: its _id was {envelope.id!r} and is {known!r}"
+        mended = self.takes_mended and before is None and entry.where == envelope.where
+        if before != known and not mended and entry.fault is None:
+            fault = f"is another record now: its _id was {before!r} and is {known!r}"
             return Entry(_place(envelope), fault=fault)
         return Entry(_place(envelope), record, entry.fault)
+
+    def _id_of_row(self, row: object) -> str | None:
+        """Return the id in a row that an earlier mapping did not take, if it was not the fault."""
+        mapping = self.origin.mapping if isinstance(self.origin, MappedSource) else None
+        if mapping is None or not isinstance(row, dict):
+            return None
+        try:
+            return plain_text(id_in(row, mapping.id))
+        except ValueError:
+            return None
 
 
 def _place(envelope: Envelope) -> str:
