@@ -64,7 +64,10 @@ async def night(catalog: Path, collection: str, service: str, patience: float) -
             report = await job  # the package's own logger tells how it goes
         except errors.BulkAborted as aborted:
             report = aborted.report
-    report.write(catalog.with_name("report.html"))
+    try:
+        report.write(catalog.with_name("report.html"))
+    except OSError as error:  # what was done is done
+        log.error("no report: %s", error)  # noqa: TRY400 - the message says all
     return int(report.exit_code)
 
 

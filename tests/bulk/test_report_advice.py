@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +20,6 @@ from ximilar_async.emulator import Emulator, Faults, faults
 from ximilar_async.errors import BulkAborted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pages.reading import Page
 
 COMMAND = "ximilar-async insert all.jsonl -c c1"
@@ -273,3 +274,16 @@ def test_settings_are_called_as_they_were_set(tmp_path: Path) -> None:
     page = written(report, tmp_path, command="ximilar-async sync a.csv")
     assert "(--allow-delete)" in page.text
     assert "allow_delete" not in page.text
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="as on Unix")
+def test_a_page_to_stdout_leaves_what_else_is_printed(tmp_path: Path) -> None:
+    """A file that a shell has opened is not exchanged for another under its descriptor."""
+    code = (
+        "import sys; from pathlib import Path; "
+        "from ximilar_async.bulk._report_file import write_whole; "
+        "print('before', flush=True); write_whole(Path('/dev/stdout'), 'page'); print('after')"
+    )
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "before\npageafter\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -51,14 +53,27 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file so that it has its new content or its old one, and never a part; blocking.
 
     Args:
-        path: The file; what is no regular one, such as /dev/stdout, is written to as it is.
+        path: The file; what is no regular one, such as /dev/stdout, is written to as it is, and so
+            is one in a folder where no other may be made.
         text: What it is to hold.
 
     Raises:
         OSError: it cannot be written.
     """
-    if path.exists() and not path.is_file():
+    target = path.resolve()  # a link keeps leading to its file
+    if _is_stdout(path):
+        sys.stdout.write(text)  # in its turn among what else is printed
+        return
+    special = path.exists() and not path.is_file()
+    if special or (path.exists() and not os.access(target.parent, os.W_OK)):
         path.write_text(text, encoding="utf-8")
         return
-    with replaced(path.resolve()) as file:  # a link keeps leading to its file
+    with replaced(target) as file:
         file.write(text.encode())
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # no such file, or a stdout that is none
+        return False
