@@ -16,6 +16,7 @@ from ximilar_async import Limits, Retry, Ximilar, bulk
 from ximilar_async.bulk import Outcome
 from ximilar_async.bulk._origin import Origin
 from ximilar_async.bulk._report_file import write_whole
+from ximilar_async.bulk._report_samples import OTHER_REASONS
 from ximilar_async.emulator import Emulator, Faults, faults
 from ximilar_async.errors import BulkAborted
 
@@ -168,6 +169,21 @@ def test_most_often_comes_first(tmp_path: Path) -> None:
     report = report_of({Outcome.REJECTED: 40_002}, reasons=reasons, kept=kept)
     page = written(report, tmp_path)
     assert "Most often, 40,000 times: has no image." in advice(page)
+
+
+def test_no_reason_is_called_the_most_frequent_where_nobody_knows(tmp_path: Path) -> None:
+    """Beyond so many reasons the others are counted together: one of them may be commoner."""
+    reasons = {Outcome.REJECTED: {"has no image": 5, OTHER_REASONS: 900}}
+    kept = {Outcome.REJECTED: (bulk.Result(1, "line 1", "1", Outcome.REJECTED, "has no image"),)}
+    page = written(report_of({Outcome.REJECTED: 905}, reasons=reasons, kept=kept), tmp_path)
+    assert "Most often" not in advice(page)
+
+
+def test_a_command_that_only_a_shell_understands_costs_no_page(tmp_path: Path) -> None:
+    """What is quoted for a shell need not be words to anybody else."""
+    command = r"ximilar-async insert $'it\'s\t.jsonl' -c c1"
+    page = written(report_of({Outcome.FAILED: 1}), tmp_path, command=command)
+    assert "1 record failed" in advice(page)
 
 
 def test_what_a_sync_notes_is_no_small_print(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ximilar_async.pages import Fact, Step, Steps, Verdict, render_page, seconds
 
 from ._report import Stop
 from ._report_parts import short, tone_of
+from ._report_samples import OTHER_REASONS
 from ._report_tables import title_of
 
 if TYPE_CHECKING:
@@ -180,4 +181,6 @@ def most_often(groups: Sequence[Group], name: str) -> str:
     reasons = next((group.reasons for group in groups if group.name == name), {})
     words = max(reasons, key=lambda reason: reasons[reason], default="")
     number = reasons.get(words, 0)
-    return f"Most often, {number:,} times: {short(words, 120)}." if number > 1 else ""
+    if number <= 1 or words == OTHER_REASONS:  # among the others there may be one as frequent
+        return ""
+    return f"Most often, {number:,} times: {short(words, 120)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from ximilar_async.pages import Fact, Step, Verdict, counted
@@ -219,7 +218,7 @@ def _failed_step(report: Report, again: str, command: str, replay: str) -> Step:
             words += " Some are too large for the file: they are read from the source once more"
             words += " (--origin, origin)."
         return Step(words, replay or replay_call(report))
-    if shlex.split(command)[1:2] == ["replay"]:
+    if command.split()[1:2] == ["replay"]:
         words = f"{failed} failed once more, and are still in {report.origin.source}: try it again."
         return Step(words, command)
     kept = "bring in the whole source again, with a rejects file (--rejects, Options.rejects)"

@@ -17,6 +17,7 @@ from .reach import reached
 from .run_files import is_written
 from .screen import complain, put, put_json, say
 from .signals import run
+from .spoken import in_options
 from .tables import report_view
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ async def follow(
     async with watched(job, title, output, max_records=max_records):
         with signals.stopping(stop):
             try:
-                return await job
+                report = await job
             except BulkAborted as aborted:
-                report: Report = aborted.report
-                return report
+                report = aborted.report
+    return in_options(report)
 
 
 def conclude(

@@ -14,7 +14,7 @@ from ximilar_async.bulk._sync.usual import USUAL, Usual, usual_state
 from ximilar_async.errors import BulkAborted, SyncRefusedError
 from ximilar_async.images import ImageOptions
 
-from . import failures
+from . import failures, spoken
 from .again import apply_command
 from .connect import find_collection, open_client
 from .failures import UsageError
@@ -197,10 +197,10 @@ async def _follow(job: SyncJob, order: Order, signals: Signals) -> SyncReport:
     with live(output) as show, signals.stopping(stop):
         async with ticking(look):
             try:
-                return await job
+                report = await job
             except BulkAborted as aborted:
-                report: SyncReport = aborted.report
-                return report
+                report = aborted.report
+    return spoken.in_options(report)
 
 
 def _conclude(
