@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 """Version of a report's JSON; members may be added without another one."""
+
+_OF_THE_SYSTEM: Final = (("/", "dev"), ("/", "proc"))
+"""What stands for something that is open already, such as stdout, even if that is a file."""
 
 ENDINGS: Final = (".html", ".json")
 """What the name of a report may end in."""
@@ -61,19 +63,9 @@ def write_whole(path: Path, text: str) -> None:
         OSError: it cannot be written.
     """
     target = path.resolve()  # a link keeps leading to its file
-    if _is_stdout(path):
-        sys.stdout.write(text)  # in its turn among what else is printed
-        return
-    special = path.exists() and not path.is_file()
+    special = path.parts[:2] in _OF_THE_SYSTEM or (path.exists() and not path.is_file())
     if special or (path.exists() and not os.access(target.parent, os.W_OK)):
         path.write_text(text, encoding="utf-8")
         return
     with replaced(target) as file:
         file.write(text.encode())
-
-
-def _is_stdout(path: Path) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
-    except (OSError, ValueError):  # no such file, or a stdout that is none
-        return False
