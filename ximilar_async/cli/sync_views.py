@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -9,22 +10,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ximilar_async.bulk import Outcome, Stop
+from ximilar_async.bulk import Stop
+from ximilar_async.bulk._sync.page_records import ALONE
 from ximilar_async.pages import counted, seconds
 
 from .screen import plain
 from .sync_options import in_options
 from .sync_samples import words_of
-from .tables import (
-    bottleneck_words,
-    colour,
-    name,
-    outcome_words,
-    reason_words,
-)
+from .tables import bottleneck_words, name, reason_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.console import RenderableType
 
@@ -59,8 +55,8 @@ _WORDS: Final = {
     "restored": "inserted that an interrupted sync had deleted",
 }
 
-_TOLD: Final = (Outcome.NEAR_DUPLICATE, Outcome.REJECTED, Outcome.FAILED)
-"""Outcomes whose samples are worth reading."""
+_TOLD: Final = ("near_duplicate", "rejected", "failed", "deletions_failed", "not_restored")
+"""Counts whose first records are worth reading."""
 _MOST_SAMPLES: Final = 5
 _LONG: Final = 5.0
 """Seconds from which on it is worth a line what a phase waited for."""
@@ -234,8 +230,7 @@ def sync_view(report: SyncReport) -> RenderableType:
     again = {"restored": report.restored, "not_restored": report.not_restored}
     if any(again.values()):
         parts.append(_outcomes(again))
-    for phase in report.phases.values():
-        parts += list(_troubles(phase))
+    parts += list(_troubles(report))
     waits = {key: words for key, phase in report.phases.items() if (words := _waits(phase))}
     parts += [Text(f"{key}: waited for {words}", "dim") for key, words in waits.items()]
     if report.images_unknown:
@@ -273,16 +268,24 @@ def _outcomes(counts: Mapping[str, int], report: SyncReport | None = None) -> Ta
     return table
 
 
-def _troubles(phase: Report) -> Iterable[RenderableType]:
-    for outcome in _TOLD:
-        results: Sequence[Result] = phase.samples.get(outcome, ())[:_MOST_SAMPLES]
-        total = phase.counts.get(outcome, 0)
-        if not results or not total:
+def _troubles(report: SyncReport) -> Iterable[RenderableType]:
+    for key in _TOLD:
+        results = list(islice(_results(report, key), _MOST_SAMPLES))
+        if not results:
             continue
-        few = _few(len(results), total)
-        yield Text(f"{outcome_words(outcome)}{few}:", colour(outcome))
+        few = _few(len(results), getattr(report, key))
+        yield Text(f"{outcome_name(key)}{few}:", outcome_colour(key))
         for result in results:
             yield Text(f"  {plain(_sentence(result))}")
+
+
+def _results(report: SyncReport, key: str) -> Iterator[Result]:
+    """Yield the records that were kept of those that a sync counts so."""
+    for stage, names in ALONE.items():
+        if (phase := report.phases.get(stage)) is not None:
+            for outcome, called in names.items():
+                yield from phase.kept.get(outcome, ()) if called == key else ()
+    yield from report.kept.get(key, ())
 
 
 def _sentence(result: Result) -> str:

@@ -36,7 +36,7 @@ _ORDER: Final = (
 )
 """What becomes of records and is shown; what leaves most to do comes first."""
 
-_ALONE: Final = {
+ALONE: Final = {
     "reject": {outcome: outcome.value for outcome in (Outcome.REJECTED, Outcome.NOT_ATTEMPTED)},
     "look-up": {Outcome.FAILED: "failed", Outcome.REJECTED: "failed"},
 }
@@ -73,7 +73,7 @@ def groups_of(report: SyncReport, origin: Origin) -> list[Group]:
 
 def _told(report: SyncReport, origin: Origin) -> Iterator[tuple[str, Shown]]:
     """Yield what became of single records."""
-    for stage, names in _ALONE.items():
+    for stage, names in ALONE.items():
         if (phase := report.phases.get(stage)) is not None:
             for outcome, records in shown_records(phase).items():
                 if name := names.get(outcome):
@@ -85,7 +85,7 @@ def _told(report: SyncReport, origin: Origin) -> Iterator[tuple[str, Shown]]:
 def _reasons(report: SyncReport, name: str) -> dict[str, int]:
     """Return how often each reason was met for what a sync calls so."""
     counts = Counter(report.reasons.get(name, {}))
-    for stage, names in _ALONE.items():
+    for stage, names in ALONE.items():
         if (phase := report.phases.get(stage)) is not None:
             for outcome, called in names.items():
                 if called == name:
