@@ -77,7 +77,10 @@ class Images:
         """
         if path is None or path.is_dir():
             return cls(path)
-        return cls(path.parent, dict(_files_of(path, ids)))
+        files: dict[str, str] = {}
+        for id_, file in _files_of(path, ids):
+            files.setdefault(id_, file)  # of an id that comes twice the first was stored
+        return cls(path.parent, files)
 
     def named(self, record: Record) -> Record:
         """Return a record with the `_file` that the catalog has for it; services keep none."""
@@ -109,8 +112,9 @@ def _files_of(path: Path, ids: Collection[str]) -> Iterator[tuple[str, str]]:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError:
                 continue
-            if isinstance(record, dict) and record.get("_id") in ids and "_file" in record:
-                yield record["_id"], str(record["_file"])
+            id_ = record.get("_id") if isinstance(record, dict) else None
+            if isinstance(id_, str) and id_ in ids and "_file" in record:
+                yield id_, str(record["_file"])
 
 
 def find_image(record: Mapping[str, Any], folder: Path | None = None) -> Path | None:
