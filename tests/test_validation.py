@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ def test_a_bulk_runs_options_are_told_in_the_same_words(values: dict[str, Any], 
 )
 def test_help_explains_every_setting(kind: Any) -> None:
     """`help()` shows no text below a field, so each is explained in its class's own."""
-    told = kind.__doc__ or ""
+    told = inspect.cleandoc(kind.__doc__ or "")  # the compiler does so from 3.13 on
     assert [
-        field.name for field in attrs.fields(kind) if f"\n        {field.name}: " not in told
+        field.name for field in attrs.fields(kind) if f"\n    {field.name}: " not in told
     ] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
 import threading
 from contextlib import aclosing, closing
@@ -209,12 +210,22 @@ async def test_a_source_of_a_bound_connection_can_be_left() -> None:
 
 async def test_a_connection_bound_to_another_thread_is_told_how_to_open_it() -> None:
     """SQLite's refusal becomes a SourceError with the remedy; the remedy works."""
-    made: list[sqlite3.Cursor] = []
-    thread = threading.Thread(target=lambda: made.append(filled(3).execute("SELECT i FROM n")))
+    made: queue.Queue[sqlite3.Cursor] = queue.Queue()
+    done = threading.Event()
+
+    def hold() -> None:
+        with closing(filled(3)) as bound:
+            made.put(bound.execute("SELECT i FROM n"))
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
     thread.start()
-    thread.join()
-    with pytest.raises(SourceError, match="check_same_thread=False, or hand over a generator"):
-        await entries(as_source(made[0]))
+    try:
+        with pytest.raises(SourceError, match="check_same_thread=False, or hand over a generator"):
+            await entries(as_source(made.get(timeout=60)))
+    finally:
+        done.set()
+        thread.join()
 
     def rows() -> Iterator[dict[str, Any]]:
         with closing(sqlite3.connect(":memory:")) as own:
@@ -278,6 +289,12 @@ def old_pandas() -> Any:
     return kind()
 
 
+def closed_connection() -> sqlite3.Connection:
+    """Return a connection that nobody has to close any more."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        return made
+
+
 NEAR_MISSES: list[tuple[Any, str]] = [
     ({"_id": "1"}, "put the single record into a list; of a dict of columns make a table"),
     (b"shop.jsonl", "not bytes; is it a path"),
@@ -286,7 +303,7 @@ NEAR_MISSES: list[tuple[Any, str]] = [
     (pa.chunked_array([["1"]]), r"a column is no table"),
     (pyarrow.dataset.dataset(pa.table({"_id": ["1"]})), r"\.scanner\(\)\.to_reader\(\)"),
     (pyarrow.dataset.dataset(pa.table({"_id": ["1"]})).scanner(), r"its \.to_reader\(\)"),
-    (sqlite3.connect(":memory:"), "a database connection holds no rows: hand over a cursor"),
+    (closed_connection(), "a database connection holds no rows: hand over a cursor"),
     (AsyncCursor(), "an async generator that yields a dict"),
     (Result(), r"of a result of SQLAlchemy hand over its \.cursor"),
     (old_pandas(), "update pandas to 2.2 or newer"),

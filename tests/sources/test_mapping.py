@@ -268,7 +268,7 @@ CELLS: st.SearchStrategy[Any] = (
     | st.binary(max_size=4)
     | st.datetimes()
     | st.lists(st.floats() | st.text(max_size=3), max_size=3)
-    | st.sampled_from([np.float32("nan"), np.datetime64("NaT"), 1j, object()])
+    | st.sampled_from([np.float32("nan"), np.datetime64("NaT", "s"), 1j, object()])
 )
 MAPPINGS = st.sampled_from(
     [

@@ -76,7 +76,7 @@ KEPT: list[tuple[Any, Any]] = [
     (np.array([[1, 2]]), [[1, 2]]),
     (np.datetime64("2026-03-01"), "2026-03-01"),
     (np.datetime64("2026-03-01T12:30:00.000000000"), "2026-03-01T12:30:00"),
-    (np.datetime64("NaT"), None),
+    (np.datetime64("NaT", "s"), None),
     (np.timedelta64(90, "s"), 90.0),
     (NAT, None),
 ]
@@ -173,7 +173,7 @@ SCALARS = (
     | st.timedeltas()
     | st.datetimes(timezones=st.none() | st.just(UTC) | st.just(PRAGUE))
     | st.uuids()
-    | st.sampled_from([Size.SMALL, Colour.RED, np.float32(1.5), np.datetime64("NaT"), 1j])
+    | st.sampled_from([Size.SMALL, Colour.RED, np.float32(1.5), np.datetime64("NaT", "s"), 1j])
 )
 HASHABLE = st.integers() | st.text(st.characters()) | st.floats() | st.dates()
 KEYS = st.text(max_size=3) | st.integers(0, 3)

@@ -82,8 +82,13 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if unsent and not self._transport.is_closing():
-            self._transport.writelines(unsent)
+        if not unsent or self._transport.is_closing():
+            return
+        large = unsent.pop() if len(unsent[-1]) > _LARGE else b""
+        # Not `writelines`: before 3.12.8 and 3.13.1 asyncio does not tell that it is full then.
+        self._transport.write(b"".join(unsent))
+        if large:
+            self._transport.write(large)
 
     # --- called by the event loop ----------------------------------------------------------------
 
