@@ -244,3 +244,19 @@ def test_without_a_command_there_is_help(told: Callable[..., Any]) -> None:
     assert done.code == 2
     assert "insert" in done.out
     assert done.err == ""
+
+
+def test_a_remedy_is_told_once(told: Callable[..., Any], tmp_path: Path) -> None:
+    """What is turned into an option stays as it is, in what is printed and on the page."""
+    (tmp_path / "row.csv").write_bytes(
+        "_id,_url,name\n1,https://e.com/1.jpg,Sch\xfch\n".encode("latin-1")
+    )
+    (tmp_path / "head.csv").write_bytes(
+        "_id,_url,n\xfc\n1,https://e.com/1.jpg,a\n".encode("latin-1")
+    )
+    for command in ("insert", "sync"):
+        for name in ("row.csv", "head.csv"):
+            done = told(command, name, "-c", "c1", "--emulator", "--report", "r.json")
+            shown = done.out + done.err + (tmp_path / "r.json").read_text("utf-8")
+            assert "name the encoding (--encoding) if" in shown
+            assert "(--encoding) (--encoding)" not in shown

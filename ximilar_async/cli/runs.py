@@ -10,7 +10,6 @@ from ximilar_async.bulk import ExitCode, Stop
 from ximilar_async.errors import BulkAborted
 from ximilar_async.pages import counted
 
-from . import failures
 from .connect import find_collection, open_client
 from .progress import watched
 from .reach import reached
@@ -121,7 +120,7 @@ def conclude(
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
     elif report.stop is not None:
-        complain("error", failures.message(BulkAborted(report.summary(), report)))
+        complain("error", f"{report.stop.value}: {report.stop_reason}")
     return signals.exit_code or int(report.exit_code)
 
 

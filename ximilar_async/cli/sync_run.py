@@ -14,7 +14,7 @@ from ximilar_async.bulk._sync.usual import USUAL, Usual, usual_state
 from ximilar_async.errors import BulkAborted, SyncRefusedError
 from ximilar_async.images import ImageOptions
 
-from . import failures, spoken
+from . import spoken
 from .again import apply_command
 from .connect import find_collection, open_client
 from .failures import UsageError
@@ -223,8 +223,8 @@ def _conclude(
         say(f"nothing was sent: the source was not read to its end{far}", output)
     if report.stop is Stop.ASKED:
         complain("stopped", report.stop_reason)
-    elif report.stop not in (None, Stop.SOURCE):
-        complain("error", failures.message(BulkAborted(report.summary(), report)))
+    elif report.stop is not None and report.stop is not Stop.SOURCE:
+        complain("error", f"{report.stop.value}: {report.stop_reason}")
     if _is_to_be_resumed(report):
         again = "sync, or plan again" if order.apply else "run the same command again"
         say(f"{again}: it goes on from there", output)

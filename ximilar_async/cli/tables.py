@@ -13,7 +13,6 @@ from rich.text import Text
 from ximilar_async.bulk import Outcome
 from ximilar_async.pages import counted, distance, seconds
 
-from .failures import reason_in_options
 from .screen import plain
 
 if TYPE_CHECKING:
@@ -249,7 +248,7 @@ def reason_words(result: Result) -> str:
     """Return why a record ended so; for a near-duplicate, what it is like."""
     near = result.near_duplicates
     if not near:
-        return reason_in_options(result.reason)
+        return result.reason
     words = ", ".join(f"{match.id} at distance {distance(match.distance)}" for match in near[:3])
     return f"like {words}" + (f" and {len(near) - 3} more" if len(near) > 3 else "")  # noqa: PLR2004 - as above
 
