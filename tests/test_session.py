@@ -230,30 +230,26 @@ async def test_a_write_whose_answer_is_too_large_is_in_doubt_and_not_sent_again(
     assert caught.value.__notes__ == [DOUBT]
 
 
-def test_a_write_that_was_given_up_says_what_to_do_before_it_is_sent_again() -> None:
-    """Whether the service applied it nobody knows; that is said where the error is shown."""
+@pytest.mark.parametrize(
+    ("error", "notes"),
+    [
+        (TimedOutError("no answer in time"), ["gave up after 4 attempts", DOUBT]),
+        (ConnectError("cannot connect"), ["gave up after 4 attempts"]),
+    ],
+)
+def test_a_write_that_was_given_up_says_whether_it_may_have_been_applied(
+    error: XimilarError, notes: list[str]
+) -> None:
+    """That is said where the error is shown; what never left leaves nothing to look up."""
 
     async def main() -> list[str]:
-        session = make_session(ScriptedTransport([], TimedOutError("no answer in time")))
+        session = make_session(ScriptedTransport([], error))
         records = [{"_id": "1", "_url": "https://example.com/1.jpg"}]
-        with pytest.raises(TimedOutError) as caught:
+        with pytest.raises(type(error)) as caught:
             await session.call(INSERT, SHOES, fields={"records": records})
         return caught.value.__notes__
 
-    assert in_virtual_time(main()) == ["gave up after 4 attempts", DOUBT]
-
-
-def test_a_write_that_never_left_leaves_no_doubt() -> None:
-    """Nobody has to look up what cannot have been stored."""
-
-    async def main() -> list[str]:
-        session = make_session(ScriptedTransport([], ConnectError("cannot connect")))
-        records = [{"_id": "1", "_url": "https://example.com/1.jpg"}]
-        with pytest.raises(ConnectError) as caught:
-            await session.call(INSERT, SHOES, fields={"records": records})
-        return caught.value.__notes__
-
-    assert in_virtual_time(main()) == ["gave up after 4 attempts"]
+    assert in_virtual_time(main()) == notes
 
 
 async def test_what_is_wrong_with_a_record_is_said_before_anything_is_sent() -> None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ximilar_async.pages import Part
 
     from ._origin import Origin
+    from ._report import Report
     from ._report_records import Group
+    from ._sync import SyncReport
 
 
 def framed(
@@ -61,6 +63,15 @@ def framed(
 
 
 # --- what happened ------------------------------------------------------------------------------
+
+
+def has_begun(report: Report | SyncReport) -> bool:
+    """Tell whether there is more to say of a run or a sync than why nothing was done.
+
+    Args:
+        report: What it did.
+    """
+    return report.stop is None or bool(report.read or report.requests)
 
 
 def ended_early(stop: Stop, reason: str, left: str, *, begun: bool) -> Verdict:

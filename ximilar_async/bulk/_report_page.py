@@ -12,6 +12,7 @@ from ._report_frame import (
     effort_facts,
     ended_early,
     framed,
+    has_begun,
     most_often,
     outcome_facts,
     stop_step,
@@ -49,9 +50,9 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
         f"{title_for(report.operation)}: {report.origin.source or 'records'}",
         report.origin,
         verdict=verdict_of(report),
-        facts=_facts(report, groups) if _begun(report) else (),
+        facts=_facts(report, groups) if has_begun(report) else (),
         steps=steps_of(report, groups, command, replay),
-        parts=_parts(report, groups) if _begun(report) else (),
+        parts=_parts(report, groups) if has_begun(report) else (),
         nothing="Nothing: every record is decided.",
         command=command,
     )
@@ -60,7 +61,7 @@ def run_page(report: Report, *, command: str = "", replay: str = "") -> str:
 def verdict_of(report: Report) -> Verdict:
     """Return what became of a run in one line."""
     if report.stop is not None:
-        return ended_early(report.stop, report.stop_reason, _left(report), begun=_begun(report))
+        return ended_early(report.stop, report.stop_reason, _left(report), begun=has_begun(report))
     if report.dry_run:
         turned = f", {report.rejected:,} would be rejected" if report.rejected else ""
         words = f"Dry run: {counted(report.read, 'record')} read, nothing sent{turned}"
@@ -79,11 +80,6 @@ def verdict_of(report: Report) -> Verdict:
 def _missing(report: Report) -> int:
     """Return how many records are not there that should be: what is to be deleted need not be."""
     return 0 if report.operation == "delete" else report.not_found
-
-
-def _begun(report: Report) -> bool:
-    """Tell whether there is more to say than why nothing was done."""
-    return report.stop is None or bool(report.read or report.requests)
 
 
 def _left(report: Report) -> str:
@@ -159,7 +155,7 @@ def steps_of(
         replay: The command line that sends again what failed; empty for the call that does.
     """
     again = command or again_call(report)
-    yield from stop_step(report.stop, again, _goes_on(report), begun=_begun(report))
+    yield from stop_step(report.stop, again, _goes_on(report), begun=has_begun(report))
     if report.stop is None and report.not_attempted and not report.dry_run:
         words = f"{counted(report.not_attempted, 'record')} not sent: run it again."
         yield Step(f"{words} {_goes_on(report)}", again)

@@ -10,6 +10,7 @@ from ximilar_async.bulk._report_frame import (
     effort_facts,
     ended_early,
     framed,
+    has_begun,
     most_often,
     outcome_facts,
     spoken,
@@ -52,9 +53,9 @@ def sync_page(report: SyncReport, *, command: str = "", replay: str = "") -> str
         f"sync ({report.mode}): {origin.source or 'records'}",
         origin,
         verdict=_verdict(report, command),
-        facts=_facts(report, groups) if _begun(report) else (),
+        facts=_facts(report, groups) if has_begun(report) else (),
         steps=_steps(report, groups, command, replay),
-        parts=_parts(report, groups) if _begun(report) else (),
+        parts=_parts(report, groups) if has_begun(report) else (),
         nothing="Nothing: all is in line.",
         command=command,
     )
@@ -75,7 +76,7 @@ def origin_of(report: SyncReport) -> Origin:
 
 def _verdict(report: SyncReport, command: str) -> Verdict:
     if report.stop is not None:
-        return ended_early(report.stop, report.stop_reason, _left(report), begun=_begun(report))
+        return ended_early(report.stop, report.stop_reason, _left(report), begun=has_begun(report))
     if report.withheld:
         return Verdict(f"Nothing was deleted: {spoken(report.withheld, command)}", "bad")
     if report.ok and report.notes:
@@ -86,11 +87,6 @@ def _verdict(report: SyncReport, command: str) -> Verdict:
     left = report.rejected + report.failed + report.not_attempted
     left += report.deletions_failed + report.deletions_not_attempted + report.not_restored
     return Verdict(f"Read to the end; {counted(left, 'record')} not brought in line", "bad")
-
-
-def _begun(report: SyncReport) -> bool:
-    """Tell whether there is more to say than why nothing was done."""
-    return report.stop is None or bool(report.read or report.requests)
 
 
 def _left(report: SyncReport) -> str:
@@ -205,7 +201,7 @@ def _steps(
 ) -> Iterator[Step]:
     origin = origin_of(report)
     again = "The next sync goes on from there."
-    yield from stop_step(report.stop, command, again, begun=_begun(report))
+    yield from stop_step(report.stop, command, again, begun=has_begun(report))
     failed = report.failed + report.deletions_failed + report.not_restored
     if failed:
         # The command is there already where it ended early.
